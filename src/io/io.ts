@@ -1,0 +1,72 @@
+// What Millrace asks of the kernel, in completion style: submit operations, later take their results.
+// Backends stand in folders of their own; nothing above this folder knows which one runs.
+//
+// Owner: one thread. Data plane, `destroy` excepted.
+//
+// Rules that every backend keeps, and `test/contract/` checks:
+// - A submission ends in exactly one completion, which names its operation, slot and generation and
+//   carries a result: a count or descriptor, or an error number negated. WAKEUP alone repeats.
+// - Nothing completes within the submitting call; `submitAndWait` is the only place that sleeps.
+// - Memory given to `send` belongs to the kernel until the completion.
+// - A cancelled operation completes with -ECANCELED, or with its result if that came first. The
+//   cancellation itself has no completion.
+
+/** Memory that the kernel may read and write. */
+export interface IoMemory {
+  /** All of it, receive buffers included: offsets in this interface are into these bytes. */
+  readonly bytes: Uint8Array;
+  /** Where the caller's own part begins, of the size it asked for. */
+  readonly blocksOffset: number;
+}
+
+export type BackendName = 'io_uring' | 'epoll';
+
+export interface Io {
+  readonly backend: BackendName;
+  readonly memory: IoMemory;
+  /** Operations submitted whose completion was not yet taken, TIMER, WAKEUP and WATCH excepted. */
+  readonly inFlight: number;
+
+  /** Accepts one connection. Result: a non-blocking, close-on-exec descriptor. */
+  accept(listenerFd: number, slot: number, generation: number): void;
+  /**
+   * Receives once, when bytes arrive. Result: how many, in the buffer `buffer`, to be given back with
+   * `releaseBuffer`; 0 when the peer has ended its side; -ENOBUFS when every buffer is taken.
+   */
+  recv(fd: number, slot: number, generation: number): void;
+  /** Sends `size` bytes of `memory` from `offset` on. Result: how many were taken, maybe fewer. */
+  send(fd: number, offset: number, size: number, slot: number, generation: number): void;
+  close(fd: number, slot: number, generation: number): void;
+  /** Asks to end the ACCEPT, RECV or SEND of a slot early. */
+  cancel(operation: number, slot: number, generation: number): void;
+  /** shutdown(2), at once and without a completion. */
+  shutdown(fd: number, how: number): void;
+
+  /** Asks for one TIMER completion in `delayMs` milliseconds; moves the timer if it is set. */
+  setTimer(delayMs: number): void;
+  /** Asks for one WATCH completion when `fd` is readable. */
+  watch(fd: number): void;
+  /** From now on, a WAKEUP completion follows each write to this eventfd. */
+  watchWakeups(fd: number): void;
+
+  /** Gives what was submitted to the kernel and, with `wait`, sleeps until there is a completion. */
+  submitAndWait(wait: boolean): void;
+  /** Moves on to the next completion, whose parts then stand below; false when there is none. */
+  nextCompletion(): boolean;
+  readonly operation: number;
+  readonly slot: number;
+  readonly generation: number;
+  readonly result: number;
+  /** The receive buffer that a RECV filled, or -1. */
+  readonly buffer: number;
+
+  /** Where the bytes of a receive buffer begin. */
+  bufferOffset(buffer: number): number;
+  releaseBuffer(buffer: number): void;
+  /** Receive buffers that hold bytes now. */
+  readonly buffersUsed: number;
+  readonly buffersHighWater: number;
+
+  /** Ends everything and releases the memory. The thread no longer uses any view of it. */
+  destroy(): void;
+}

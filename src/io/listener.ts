@@ -1,0 +1,75 @@
+// Listening sockets: one for each accept thread on the same address, so that the kernel spreads the
+// connections over them. The main thread makes and ends them. Control plane.
+
+import { isIPv6 } from 'node:net';
+import {
+  bindSocket,
+  closeDescriptor,
+  listenSocket,
+  localPort,
+  openTcpSocket,
+  setNoDelay,
+  setReuseAddress,
+  setReusePort,
+  setV6Only,
+} from '../kernel/sockets.ts';
+
+export { dropSyn as refuseNewConnections } from '../kernel/sockets.ts';
+
+/** The kernel caps it at net.core.somaxconn (listen(2)), 4096 since 5.4. */
+const BACKLOG = 4096;
+
+export interface Listeners {
+  readonly port: number;
+  readonly fds: readonly number[];
+}
+
+/**
+ * Binds `count` sockets to one address; `port` 0 picks a free one. They do not listen yet.
+ *
+ * @throws SystemError EADDRINUSE also when the other user of the port is a server of the same user
+ * with SO_REUSEPORT, which the kernel alone would let share it.
+ */
+export function bindListeners(host: string, port: number, count: number): Listeners {
+  if (port !== 0) assertUnused(host, port);
+  const fds: number[] = [];
+  try {
+    let boundPort = port;
+    for (let index = 0; index < count; index++) {
+      const fd = openTcpSocket(host);
+      fds.push(fd);
+      setReusePort(fd);
+      setReuseAddress(fd);
+      setNoDelay(fd);
+      if (isIPv6(host)) setV6Only(fd);
+      bindSocket(fd, host, boundPort);
+      boundPort = localPort(fd);
+    }
+    return { port: boundPort, fds };
+  } catch (error) {
+    closeListeners(fds);
+    throw error;
+  }
+}
+
+/** Lets connections in: until now they were refused. */
+export function startListening(fds: readonly number[]): void {
+  for (const fd of fds) listenSocket(fd, BACKLOG);
+}
+
+export function closeListeners(fds: readonly number[]): void {
+  for (const fd of fds) closeDescriptor(fd);
+}
+
+// Without SO_REUSEPORT the kernel refuses an address that any socket listens on.
+function assertUnused(host: string, port: number): void {
+  const fd = openTcpSocket(host);
+  try {
+    setReuseAddress(fd);
+    if (isIPv6(host)) setV6Only(fd);
+    bindSocket(fd, host, port);
+    listenSocket(fd, 1);
+  } finally {
+    closeDescriptor(fd);
+  }
+}

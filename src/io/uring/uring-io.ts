@@ -1,0 +1,287 @@
+// `Io` on io_uring: each operation is one entry, each tick one system call.
+//
+// Why one-shot operations and not multishot ones: with one submission for one completion nothing
+// arrives that was not asked for, so backpressure is simply not asking, a slot is reserved before its
+// connection is accepted, and a socket can change its thread without a cancellation. It costs about
+// 6 % of a keep-alive request (`docs/decisions/0002-one-shot-operations.md`).
+//
+// Data plane, the constructor and `destroy` excepted. Owner: the thread that made it, because the
+// ring has a single issuer.
+
+import { assert } from '../../base/assert.ts';
+import type { Ring } from '../../kernel/io-uring.ts';
+import {
+  CQE_WORDS,
+  closeRing,
+  IORING_CQE_BUFFER_SHIFT,
+  IORING_CQE_F_BUFFER,
+  IORING_CQE_F_MORE,
+  IORING_OP_ACCEPT,
+  IORING_OP_ASYNC_CANCEL,
+  IORING_OP_CLOSE,
+  IORING_OP_POLL_ADD,
+  IORING_OP_RECV,
+  IORING_OP_SEND,
+  IORING_OP_TIMEOUT,
+  IORING_OP_TIMEOUT_REMOVE,
+  IORING_POLL_ADD_MULTI,
+  IORING_RECVSEND_POLL_FIRST,
+  IORING_TIMEOUT_UPDATE,
+  IOSQE_BUFFER_SELECT,
+  openRing,
+  registerBufferRing,
+} from '../../kernel/io-uring.ts';
+import type { Mapping } from '../../kernel/mapping.ts';
+import { mapMemory, unmapMemory } from '../../kernel/mapping.ts';
+import {
+  MSG_NOSIGNAL,
+  MSG_WAITALL,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  shutdownSocket,
+} from '../../kernel/sockets.ts';
+import { BUFFER_RING_ENTRY_SIZE, BufferRing } from '../../memory/buffer-ring.ts';
+import type { Io, IoMemory } from '../io.ts';
+import {
+  ACCEPT,
+  CANCEL,
+  CLOSE,
+  RECV,
+  SEND,
+  TIMER,
+  tokenGeneration,
+  tokenOperation,
+  tokenWord,
+  WAKEUP,
+  WATCH,
+} from '../token.ts';
+import { SubmissionQueue } from './submission-queue.ts';
+
+const POLLIN = 1;
+const NO_BUFFER = -1;
+const PAGE = 4096;
+const TIMESPEC_SIZE = 16;
+
+const HEAD_RECV = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8) | (IORING_RECVSEND_POLL_FIRST << 16);
+
+export interface IoOptions {
+  /** Entries of the submission queue, a power of two: submissions beyond it cost one more call. */
+  readonly submissions: number;
+  /** Entries of the completion queue: completions beyond it wait in the kernel. */
+  readonly completions: number;
+  /** Receive buffers, a power of two. */
+  readonly recvBuffers: number;
+  readonly recvBufferSize: number;
+  /** Bytes of memory the caller wants for itself, page aligned. */
+  readonly blocksSize: number;
+}
+
+/** How many bytes an `Io` with these options maps, its rings apart. */
+export function ioMemorySize(options: IoOptions): number {
+  return blocksOffset(options) + options.blocksSize;
+}
+
+function buffersOffset(options: IoOptions): number {
+  return roundUp(options.recvBuffers * BUFFER_RING_ENTRY_SIZE + TIMESPEC_SIZE);
+}
+
+function blocksOffset(options: IoOptions): number {
+  return buffersOffset(options) + roundUp(options.recvBuffers * options.recvBufferSize);
+}
+
+function roundUp(size: number): number {
+  return Math.ceil(size / PAGE) * PAGE;
+}
+
+export class UringIo implements Io {
+  readonly backend = 'io_uring';
+  readonly memory: IoMemory;
+  operation = 0;
+  slot = 0;
+  generation = 0;
+  result = 0;
+  buffer = NO_BUFFER;
+  inFlight = 0;
+
+  readonly #ring: Ring;
+  readonly #ringWords: Int32Array;
+  readonly #queue: SubmissionQueue;
+  readonly #mapping: Mapping;
+  readonly #buffers: BufferRing;
+  readonly #timespec: Int32Array;
+  readonly #timespecLow: number;
+  #cqHead: number;
+  #cqTail: number;
+  #timerSet = false;
+  #wakeupFd = -1;
+
+  /** @throws SystemError when io_uring is refused (EPERM, ENOSYS) or memory is short (ENOMEM). */
+  constructor(options: IoOptions) {
+    this.#ring = openRing(options.submissions, options.completions);
+    this.#ringWords = this.#ring.words;
+    this.#queue = new SubmissionQueue(this.#ring);
+    this.#mapping = mapMemory(ioMemorySize(options));
+    this.#buffers = new BufferRing(this.#mapping.buffer, {
+      count: options.recvBuffers,
+      bufferSize: options.recvBufferSize,
+      entriesOffset: 0,
+      buffersOffset: buffersOffset(options),
+      addressLow: this.#mapping.addressLow,
+      addressHigh: this.#mapping.addressHigh,
+    });
+    registerBufferRing(this.#ring, this.#mapping.address, options.recvBuffers);
+    const timespecOffset = options.recvBuffers * BUFFER_RING_ENTRY_SIZE;
+    this.#timespec = new Int32Array(this.#mapping.buffer, timespecOffset, TIMESPEC_SIZE / 4);
+    this.#timespecLow = (this.#mapping.addressLow + timespecOffset) | 0;
+    this.memory = {
+      bytes: new Uint8Array(this.#mapping.buffer),
+      blocksOffset: blocksOffset(options),
+    };
+    this.#cqHead = this.#ringWords[this.#ring.cqHead]!;
+    this.#cqTail = this.#cqHead;
+  }
+
+  accept(listenerFd: number, slot: number, generation: number): void {
+    const word = this.#submission(IORING_OP_ACCEPT, listenerFd, ACCEPT, slot, generation);
+    this.#queue.words[word + 7] = SOCK_NONBLOCK | SOCK_CLOEXEC;
+  }
+
+  // The socket is normally empty when the next request is waited for: polling first saves the kernel
+  // a receive that would find nothing.
+  recv(fd: number, slot: number, generation: number): void {
+    this.#submission(HEAD_RECV, fd, RECV, slot, generation);
+  }
+
+  send(fd: number, offset: number, size: number, slot: number, generation: number): void {
+    assert(size > 0, 'a send has bytes');
+    const word = this.#submission(IORING_OP_SEND, fd, SEND, slot, generation);
+    const words = this.#queue.words;
+    words[word + 4] = (this.#mapping.addressLow + offset) | 0;
+    words[word + 5] = this.#mapping.addressHigh;
+    words[word + 6] = size;
+    words[word + 7] = MSG_NOSIGNAL | MSG_WAITALL;
+  }
+
+  close(fd: number, slot: number, generation: number): void {
+    this.#submission(IORING_OP_CLOSE, fd, CLOSE, slot, generation);
+  }
+
+  cancel(operation: number, slot: number, generation: number): void {
+    const word = this.#queue.take(IORING_OP_ASYNC_CANCEL, -1, slot, tokenWord(CANCEL, generation));
+    this.#queue.words[word + 4] = slot;
+    this.#queue.words[word + 5] = tokenWord(operation, generation);
+  }
+
+  shutdown(fd: number, how: number): void {
+    shutdownSocket(fd, how);
+  }
+
+  setTimer(delayMs: number): void {
+    assert(delayMs >= 0, 'a timer is set for the future');
+    this.#timespec[0] = (delayMs / 1000) | 0;
+    this.#timespec[2] = (delayMs % 1000) * 1_000_000;
+    const words = this.#queue.words;
+    if (this.#timerSet) {
+      // The kernel answers ENOENT when the timer has just run out: then TIMER is on its way.
+      const word = this.#queue.take(IORING_OP_TIMEOUT_REMOVE, -1, 0, tokenWord(CANCEL, 0));
+      words[word + 2] = this.#timespecLow;
+      words[word + 3] = this.#mapping.addressHigh;
+      words[word + 5] = tokenWord(TIMER, 0);
+      words[word + 7] = IORING_TIMEOUT_UPDATE;
+    } else {
+      const word = this.#queue.take(IORING_OP_TIMEOUT, -1, 0, tokenWord(TIMER, 0));
+      words[word + 4] = this.#timespecLow;
+      words[word + 5] = this.#mapping.addressHigh;
+      words[word + 6] = 1;
+      this.#timerSet = true;
+    }
+  }
+
+  watch(fd: number): void {
+    const word = this.#queue.take(IORING_OP_POLL_ADD, fd, 0, tokenWord(WATCH, 0));
+    this.#queue.words[word + 7] = POLLIN;
+  }
+
+  // A multishot poll reports each new write, edge-triggered: the counter is never read.
+  watchWakeups(fd: number): void {
+    this.#wakeupFd = fd;
+    const word = this.#queue.take(IORING_OP_POLL_ADD, fd, 0, tokenWord(WAKEUP, 0));
+    this.#queue.words[word + 6] = IORING_POLL_ADD_MULTI;
+    this.#queue.words[word + 7] = POLLIN;
+  }
+
+  submitAndWait(wait: boolean): void {
+    Atomics.store(this.#ringWords, this.#ring.cqHead, this.#cqHead);
+    this.#buffers.publish();
+    this.#queue.submit(wait);
+    this.#cqTail = Atomics.load(this.#ringWords, this.#ring.cqTail);
+  }
+
+  nextCompletion(): boolean {
+    while (this.#cqHead !== this.#cqTail) {
+      const ring = this.#ring;
+      const words = this.#ringWords;
+      const word = ring.cqes + (this.#cqHead & ring.cqMask) * CQE_WORDS;
+      this.#cqHead = (this.#cqHead + 1) | 0;
+      const token = words[word + 1]!;
+      const flags = words[word + 3]!;
+      this.slot = words[word]!;
+      this.operation = tokenOperation(token);
+      this.generation = tokenGeneration(token);
+      this.result = words[word + 2]!;
+      this.buffer = NO_BUFFER;
+      if (this.operation <= CLOSE) {
+        this.inFlight--;
+        if ((flags & IORING_CQE_F_BUFFER) !== 0) this.#takeBuffer(flags);
+        return true;
+      }
+      if (this.operation === CANCEL) continue;
+      if (this.operation === TIMER) this.#timerSet = false;
+      else if (this.operation === WAKEUP && (flags & IORING_CQE_F_MORE) === 0) {
+        this.watchWakeups(this.#wakeupFd);
+      }
+      return true;
+    }
+    return false;
+  }
+
+  bufferOffset(buffer: number): number {
+    return this.#buffers.offset(buffer);
+  }
+
+  releaseBuffer(buffer: number): void {
+    this.#buffers.release(buffer);
+  }
+
+  get buffersUsed(): number {
+    return this.#buffers.used;
+  }
+
+  get buffersHighWater(): number {
+    return this.#buffers.highWater;
+  }
+
+  destroy(): void {
+    closeRing(this.#ring);
+    unmapMemory(this.#mapping);
+  }
+
+  // A receive that ends without bytes may still name a buffer, which goes straight back.
+  #takeBuffer(flags: number): void {
+    const buffer = flags >>> IORING_CQE_BUFFER_SHIFT;
+    this.#buffers.take(buffer);
+    if (this.result > 0) this.buffer = buffer;
+    else this.#buffers.release(buffer);
+  }
+
+  #submission(
+    head: number,
+    fd: number,
+    operation: number,
+    slot: number,
+    generation: number,
+  ): number {
+    this.inFlight++;
+    return this.#queue.take(head, fd, slot, tokenWord(operation, generation));
+  }
+}

@@ -1,0 +1,147 @@
+// Sockets on the control plane: socket(7), tcp(7), ip(7), bind(2), listen(2), shutdown(2). What runs
+// per connection is submitted to an `Io` instead, `shutdownSocket` excepted (data plane).
+// Constants are those of <asm-generic/socket.h>: the same on x86-64 and arm64.
+
+import { isIPv4, isIPv6 } from 'node:net';
+import { assert } from '../base/assert.ts';
+import { checked, SystemError } from './errno.ts';
+import { addressOf, bind, errno } from './ffi.ts';
+
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+/** In `msg_flags`: a peer that is gone is an EPIPE, not a signal. */
+export const MSG_NOSIGNAL = 0x4000;
+/** In `msg_flags` of a send on io_uring: the kernel retries a short send by itself (5.19). */
+export const MSG_WAITALL = 0x100;
+export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_REUSEPORT = 15;
+const SO_ATTACH_FILTER = 26;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+
+const socket = bind('socket', ['int32', 'int32', 'int32'], 'int32');
+const setsockopt = bind('setsockopt', ['int32', 'int32', 'int32', 'buffer', 'uint32'], 'int32');
+const getsockopt = bind('getsockopt', ['int32', 'int32', 'int32', 'buffer', 'buffer'], 'int32');
+const bindCall = bind('bind', ['int32', 'buffer', 'uint32'], 'int32');
+const listen = bind('listen', ['int32', 'int32'], 'int32');
+const getsockname = bind('getsockname', ['int32', 'buffer', 'buffer'], 'int32');
+const inetPton = bind('inet_pton', ['int32', 'string', 'buffer'], 'int32');
+const close = bind('close', ['int32'], 'int32');
+const shutdown = bind('shutdown', ['int32', 'int32'], 'int32');
+
+/** A non-blocking TCP socket for the family of `host`, an IPv4 or IPv6 address. */
+export function openTcpSocket(host: string): number {
+  const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  return checked('socket', socket(isIPv6(host) ? AF_INET6 : AF_INET, type, 0));
+}
+
+export function bindSocket(fd: number, host: string, port: number): void {
+  const address = encodeAddress(host, port);
+  checked('bind', bindCall(fd, address, address.length));
+}
+
+export function listenSocket(fd: number, backlog: number): void {
+  checked('listen', listen(fd, backlog));
+}
+
+/** The port a socket is bound to. */
+export function localPort(fd: number): number {
+  const address = Buffer.alloc(28);
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(address.length);
+  checked('getsockname', getsockname(fd, address, size));
+  return address.readUInt16BE(2);
+}
+
+/** Several sockets of one user may listen on one address; the kernel spreads connections (3.9). */
+export function setReusePort(fd: number): void {
+  setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
+/** Binding does not wait for connections in TIME_WAIT; another listener still makes it fail. */
+export function setReuseAddress(fd: number): void {
+  setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+}
+
+/** On a listening socket: accepted sockets inherit it on Linux, which saves a call for each. */
+export function setNoDelay(fd: number): void {
+  setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+export function isNoDelay(fd: number): boolean {
+  const value = Buffer.alloc(4);
+  const size = Buffer.from([4, 0, 0, 0]);
+  checked('getsockopt', getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, value, size));
+  return value.readInt32LE() !== 0;
+}
+
+/** An IPv6 listener leaves the IPv4 port to others. */
+export function setV6Only(fd: number): void {
+  setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+}
+
+/**
+ * Makes a listening socket ignore new connection attempts while handshakes under way complete:
+ * a classic BPF program (socket(7), SO_ATTACH_FILTER) that drops every segment with SYN set. The
+ * peer repeats its SYN a second later and then meets whoever listens by that time.
+ */
+export function dropSyn(fd: number): void {
+  // struct sock_filter {u16 code; u8 jt; u8 jf; u32 k}; the packet begins at the TCP header.
+  const program = Buffer.alloc(4 * 8);
+  const instruction = (at: number, code: number, jt: number, jf: number, k: number): void => {
+    program.writeUInt16LE(code, at * 8);
+    program.writeUInt8(jt, at * 8 + 2);
+    program.writeUInt8(jf, at * 8 + 3);
+    program.writeUInt32LE(k, at * 8 + 4);
+  };
+  const LOAD_BYTE = 0x30;
+  const JUMP_IF_SET = 0x45;
+  const RETURN = 0x06;
+  instruction(0, LOAD_BYTE, 0, 0, 13);
+  instruction(1, JUMP_IF_SET, 0, 1, 0x02);
+  instruction(2, RETURN, 0, 0, 0);
+  instruction(3, RETURN, 0, 0, 0xffff_ffff);
+  // struct sock_fprog {u16 len; padding; struct sock_filter *filter}.
+  const header = Buffer.alloc(16);
+  header.writeUInt16LE(4, 0);
+  header.writeBigUInt64LE(addressOf(program), 8);
+  checked('setsockopt', setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, header, header.length));
+  assert(program.length === 32, 'the program stays reachable until the kernel has copied it');
+}
+
+function setOption(fd: number, level: number, name: number, value: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  checked('setsockopt', setsockopt(fd, level, name, bytes, bytes.length));
+}
+
+// struct sockaddr_in (ip(7)) and struct sockaddr_in6 (ipv6(7)).
+function encodeAddress(host: string, port: number): Buffer {
+  assert(isIPv4(host) || isIPv6(host), 'a listener is bound to a literal address');
+  const v6 = isIPv6(host);
+  const address = Buffer.alloc(v6 ? 28 : 16);
+  address.writeUInt16LE(v6 ? AF_INET6 : AF_INET, 0);
+  address.writeUInt16BE(port, 2);
+  const bytes = address.subarray(v6 ? 8 : 4, v6 ? 24 : 8);
+  if (inetPton(v6 ? AF_INET6 : AF_INET, host, bytes) !== 1) throw new SystemError('inet_pton', 22);
+  return address;
+}
+
+/** Answers 0, or -1 with errno: a peer that is gone already is no error to act on. Data plane. */
+export function shutdownSocket(fd: number, how: number): number {
+  return shutdown(fd, how);
+}
+
+/** close(2). An error is a programmer's: the descriptor was not open. Control plane. */
+export function closeDescriptor(fd: number): void {
+  if (close(fd) === -1) throw new SystemError('close', errno());
+}
