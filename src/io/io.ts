@@ -51,6 +51,8 @@ export interface Io {
 
   /** Gives what was submitted to the kernel and, with `wait`, sleeps until there is a completion. */
   submitAndWait(wait: boolean): void;
+  /** Completions that `nextCompletion` has not answered yet. */
+  readonly completionsReady: number;
   /** Moves on to the next completion, whose parts then stand below; false when there is none. */
   nextCompletion(): boolean;
   readonly operation: number;

@@ -217,6 +217,10 @@ export class UringIo implements Io {
     this.#cqTail = Atomics.load(this.#ringWords, this.#ring.cqTail);
   }
 
+  get completionsReady(): number {
+    return (this.#cqTail - this.#cqHead) | 0;
+  }
+
   nextCompletion(): boolean {
     while (this.#cqHead !== this.#cqTail) {
       const ring = this.#ring;

@@ -1,0 +1,192 @@
+import { equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import type { Io } from '../io/io.ts';
+import { RECV } from '../io/token.ts';
+import { UringIo } from '../io/uring/uring-io.ts';
+import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
+import { NodeLoop } from '../kernel/node-loop.ts';
+import { closeDescriptor } from '../kernel/sockets.ts';
+import { SystemClock } from '../kernel/system-clock.ts';
+import type { LoopClient } from './loop.ts';
+import { Loop } from './loop.ts';
+
+// A client that records the order of its phases. `onPhase` counts as code of the user when it answers
+// true: what it queued, a resolved promise say, needs a turn of Node's.
+class Recorder implements LoopClient {
+  readonly phases: string[] = [];
+  readonly #loop: Loop;
+  onPhase: (phase: string) => boolean = () => false;
+
+  constructor(loop: Loop) {
+    this.#loop = loop;
+  }
+
+  onCompletion(_io: Io): void {
+    this.#phase('completion');
+  }
+  runMessages(): boolean {
+    this.#phase('messages');
+    return false;
+  }
+  runDeferred(): boolean {
+    this.#phase('deferred');
+    return false;
+  }
+  runSends(): void {
+    this.#phase('sends');
+  }
+  onTimer(slot: number): void {
+    this.#phase(`timer ${slot}`);
+  }
+  runReleases(): void {
+    this.#phase('releases');
+  }
+  prepareSleep(): boolean {
+    return !this.#phase('sleep');
+  }
+  endSleep(): void {}
+  #phase(phase: string): boolean {
+    this.phases.push(phase);
+    const queued = this.onPhase(phase);
+    if (queued) this.#loop.userCodeRan();
+    return queued;
+  }
+}
+
+function makeLoop(): { loop: Loop; counters: { ticks: number; sleeps: number } } {
+  const counters = { ticks: 0, completions: 0, sleeps: 0, budgetsExhausted: 0 };
+  const io = new UringIo({
+    submissions: 8,
+    completions: 16,
+    recvBuffers: 1,
+    recvBufferSize: 4096,
+    blocksSize: 4096,
+  });
+  const clock = new SystemClock();
+  const loop = new Loop({ io, clock, nodeLoop: new NodeLoop(), counters, timers: 4 });
+  return { loop, counters };
+}
+
+// Ends the loop, and its ring once the last turn is over.
+function end(loop: Loop): Promise<void> {
+  loop.stop();
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      loop.io.destroy();
+      resolve();
+    });
+  });
+}
+
+test('the phases of a tick run in the written order', async () => {
+  const { loop } = makeLoop();
+  const client = new Recorder(loop);
+  loop.timers.set(3, loop.clock.nowMs, 0);
+  await new Promise<void>((resolve) => {
+    client.onPhase = (phase) => {
+      if (phase !== 'timer 3') return false;
+      resolve();
+      return true;
+    };
+    loop.run(client);
+  });
+  await end(loop);
+  const last = client.phases.lastIndexOf('timer 3');
+  const order = client.phases.slice(last - 3, last + 2);
+  equal(order.join(', '), 'messages, deferred, sends, timer 3, releases');
+});
+
+test('timers, promises, immediates and messages of Node go on while the loop runs', async () => {
+  const { loop } = makeLoop();
+  loop.run(new Recorder(loop));
+  let beats = 0;
+  const interval = setInterval(() => beats++, 1);
+  const worker = new Worker(
+    "const { parentPort } = require('node:worker_threads'); parentPort.once('message', (m) => parentPort.postMessage(m))",
+    { eval: true },
+  );
+  const echoed = new Promise((resolve) => worker.once('message', resolve));
+  worker.postMessage('over and back');
+  equal(await echoed, 'over and back');
+  await new Promise((resolve) => setImmediate(resolve));
+  equal(await (await fetch('data:,fetched')).text(), 'fetched');
+  await worker.terminate();
+  ok(beats > 0);
+  clearInterval(interval);
+  await end(loop);
+});
+
+test('an idle loop sleeps instead of polling', async () => {
+  const { loop, counters } = makeLoop();
+  loop.run(new Recorder(loop));
+  // tidy: allow the time that passes is what the test is about; no outcome depends on its length
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  ok(counters.sleeps > 0);
+  ok(counters.ticks < 50);
+  await end(loop);
+});
+
+test('a wake-up from elsewhere ends the sleep', async () => {
+  const { loop } = makeLoop();
+  const fd = openEventfd();
+  loop.io.watchWakeups(fd);
+  const client = new Recorder(loop);
+  let sleeps = 0;
+  await new Promise<void>((resolve) => {
+    client.onPhase = (phase) => {
+      if (phase !== 'sleep') return false;
+      if (++sleeps < 3) {
+        new Wakeup(fd).signal();
+        return false;
+      }
+      resolve();
+      return true;
+    };
+    loop.run(client);
+    setTimeout(() => {}, 60_000).unref(); // tidy: allow a far timer, so that only the wake-up can wake
+  });
+  equal(sleeps, 3);
+  await end(loop);
+  closeDescriptor(fd);
+});
+
+test('code of the user gives Node a turn before the loop sleeps', async () => {
+  const { loop } = makeLoop();
+  const client = new Recorder(loop);
+  let microtaskRan = false;
+  let first = true;
+  await new Promise<void>((resolve) => {
+    client.onPhase = (phase) => {
+      if (phase === 'messages' && first) {
+        first = false;
+        queueMicrotask(() => {
+          microtaskRan = true;
+        });
+        return true;
+      }
+      if (phase !== 'sleep') return false;
+      ok(microtaskRan);
+      resolve();
+      return true;
+    };
+    loop.run(client);
+  });
+  await end(loop);
+});
+
+test('a completion reaches the client', async () => {
+  const { loop } = makeLoop();
+  const client = new Recorder(loop);
+  loop.io.recv(1_000_000, 0, 0);
+  await new Promise<void>((resolve) => {
+    client.onPhase = (phase) => {
+      if (phase !== 'completion') return false;
+      equal(loop.io.operation, RECV);
+      resolve();
+      return true;
+    };
+    loop.run(client);
+  });
+  await end(loop);
+});

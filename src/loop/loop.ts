@@ -1,0 +1,203 @@
+// The event loop of a thread: one tick in one written order, inside Node's own loop.
+//
+// A turn runs as an immediate of Node's, so libuv never sleeps and the `Io` is the only place that
+// does. A turn is one tick after another until Node has something to do: one of its timers is due, its
+// backend descriptor is readable, or code of the user ran and may have queued a microtask or an
+// immediate, which cannot be seen from outside. Then Node gets its turn, and the next immediate is ours.
+//
+// Owner: one thread. Data plane, `run` and `stop` excepted. Callbacks of the client never re-enter the
+// loop: what they want done later they queue for a later phase.
+
+import type { Clock } from '../base/clock.ts';
+import { msBetween } from '../base/clock.ts';
+import type { Io } from '../io/io.ts';
+import { CLOSE, TIMER, WATCH } from '../io/token.ts';
+import type { NodeLoop } from '../kernel/node-loop.ts';
+import { NOTHING_PLANNED } from '../kernel/node-loop.ts';
+import { NONE } from '../memory/pool.ts';
+import { TimerWheel } from './timer-wheel.ts';
+
+/** Budgets of a tick, by phase. What exceeds one is left for the next tick, and counted. */
+export const COMPLETIONS_PER_TICK = 256;
+export const MESSAGES_PER_TICK = 256;
+export const DEFERRED_PER_TICK = 256;
+export const TIMERS_PER_TICK = 256;
+/** Ticks with code of the user in them before Node gets its turn, whatever else there is to do. */
+const TICKS_PER_TURN = 32;
+
+/** What a thread does in each phase of the tick. A phase with a budget answers: is there more? */
+export interface LoopClient {
+  /** Phase 1, for each completion of an ACCEPT, RECV, SEND or CLOSE, which stands in `io`. */
+  onCompletion(io: Io): void;
+  /** Phase 2: messages of other threads. */
+  runMessages(budget: number): boolean;
+  /** Phase 3: what earlier phases put off. */
+  runDeferred(budget: number): boolean;
+  /** Phase 4: one send for each connection that has something to say. */
+  runSends(): void;
+  /** Phase 5, for each timer that ran out. */
+  onTimer(slot: number): void;
+  /** Phase 6: what became free is used again. */
+  runReleases(): void;
+  /** Tells other threads that this one is going to sleep; false: it must not, a message is there. */
+  prepareSleep(): boolean;
+  endSleep(): void;
+}
+
+/** Counted by the loop of a thread. `Counters` of the server are some. */
+export interface LoopCounters {
+  ticks: number;
+  completions: number;
+  sleeps: number;
+  budgetsExhausted: number;
+}
+
+export interface LoopOptions {
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly nodeLoop: NodeLoop;
+  readonly counters: LoopCounters;
+  /** Slots that may have a timer. */
+  readonly timers: number;
+}
+
+export class Loop {
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly #nodeLoop: NodeLoop;
+  readonly #counters: LoopCounters;
+  #client: LoopClient | undefined;
+  readonly #turn: () => void;
+  #stopped = false;
+  // True exactly when a tick left work that needs no completion.
+  #moreWork = false;
+  // True exactly when this turn ends after the current tick.
+  #yield = false;
+  // True exactly when code of the user ran since Node last had its turn.
+  #userCodeRan = false;
+  #watching = false;
+  #nodeTimerSet = false;
+  #nodeDueMs = 0;
+  #sleepTimerSet = false;
+  #sleepTimerMs = 0;
+
+  constructor(options: LoopOptions) {
+    this.io = options.io;
+    this.clock = options.clock;
+    this.#nodeLoop = options.nodeLoop;
+    this.#counters = options.counters;
+    this.timers = new TimerWheel(options.timers, options.clock.nowMs);
+    this.#turn = () => this.#runTurn();
+  }
+
+  /** Starts the loop, which runs until `stop`. Control plane. */
+  run(client: LoopClient): void {
+    this.#client = client;
+    setImmediate(this.#turn);
+  }
+
+  /** Ends the loop after the current tick. Control plane. */
+  stop(): void {
+    this.#stopped = true;
+    this.#yield = true;
+  }
+
+  /** The client called code of the user, which may have queued something of Node's. */
+  userCodeRan(): void {
+    this.#userCodeRan = true;
+  }
+
+  #runTurn(): void {
+    if (this.#stopped) return;
+    this.#yield = false;
+    this.#userCodeRan = false;
+    if (!this.#watching) {
+      this.io.watch(this.#nodeLoop.backendFd);
+      this.#watching = true;
+    }
+    this.clock.update();
+    const dueMs = this.#nodeLoop.nodeTimerDueMs();
+    this.#nodeTimerSet = dueMs !== NOTHING_PLANNED;
+    this.#nodeDueMs = (this.clock.nowMs + dueMs) | 0;
+    let ticks = 0;
+    do {
+      this.#tick(this.#client!);
+      ticks++;
+    } while (!this.#yield && (ticks < TICKS_PER_TURN || !this.#userCodeRan));
+    if (!this.#stopped) setImmediate(this.#turn);
+  }
+
+  #tick(client: LoopClient): void {
+    this.#counters.ticks++;
+    this.#completions(client); // 1
+    const moreMessages = client.runMessages(MESSAGES_PER_TICK); // 2
+    const moreDeferred = client.runDeferred(DEFERRED_PER_TICK); // 3
+    client.runSends(); // 4
+    const moreTimers = this.#sweepTimers(client); // 5
+    client.runReleases(); // 6
+    this.#moreWork = moreMessages || moreDeferred || moreTimers || this.io.completionsReady > 0;
+    if (this.#moreWork) this.#counters.budgetsExhausted++;
+    this.#submitAndWait(client); // 7
+    this.clock.update();
+    if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
+  }
+
+  #completions(client: LoopClient): void {
+    const io = this.io;
+    let count = 0;
+    while (count < COMPLETIONS_PER_TICK && io.nextCompletion()) {
+      count++;
+      if (io.operation <= CLOSE) client.onCompletion(io);
+      else if (io.operation === TIMER) this.#sleepTimerSet = false;
+      else if (io.operation === WATCH) {
+        this.#watching = false;
+        this.#yield = true;
+      }
+    }
+    this.#counters.completions += count;
+  }
+
+  #sweepTimers(client: LoopClient): boolean {
+    for (let count = 0; count < TIMERS_PER_TICK; count++) {
+      const slot = this.timers.expire(this.clock.nowMs);
+      if (slot === NONE) return false;
+      client.onTimer(slot);
+    }
+    return true;
+  }
+
+  #submitAndWait(client: LoopClient): void {
+    if (this.#moreWork || this.#yield) {
+      this.io.submitAndWait(false);
+    } else if (this.#userCodeRan) {
+      // Under load there is a completion and no need to sleep. Without one, Node looks first.
+      this.io.submitAndWait(false);
+      if (this.io.completionsReady === 0) this.#yield = true;
+    } else if (client.prepareSleep()) {
+      this.#counters.sleeps++;
+      this.#setSleepTimer();
+      this.io.submitAndWait(true);
+      client.endSleep();
+    } else {
+      this.io.submitAndWait(false);
+    }
+  }
+
+  // One timer for the earlier of Node's and the wheel's. One that runs out too early does no harm: the
+  // loop looks, finds nothing due, and sets the next.
+  #setSleepTimer(): void {
+    const nowMs = this.clock.nowMs;
+    let delayMs = this.timers.dueInMs(nowMs);
+    if (this.#nodeTimerSet) {
+      const nodeDelayMs = Math.max(0, msBetween(nowMs, this.#nodeDueMs));
+      if (delayMs === NONE || nodeDelayMs < delayMs) delayMs = nodeDelayMs;
+    }
+    if (delayMs === NONE) return;
+    const dueMs = (nowMs + delayMs) | 0;
+    if (this.#sleepTimerSet && msBetween(this.#sleepTimerMs, dueMs) >= 0) return;
+    this.io.setTimer(delayMs);
+    this.#sleepTimerSet = true;
+    this.#sleepTimerMs = dueMs;
+  }
+}
