@@ -10,6 +10,8 @@
 
 import type { Clock } from '../base/clock.ts';
 import { msBetween } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
 import { CLOSE, TIMER, WATCH } from '../io/token.ts';
 import type { NodeLoop } from '../kernel/node-loop.ts';
@@ -27,6 +29,8 @@ const TICKS_PER_TURN = 32;
 
 /** What a thread does in each phase of the tick. A phase with a budget answers: is there more? */
 export interface LoopClient {
+  /** Before the phases: the clock was just read. */
+  beginTick(): void;
   /** Phase 1, for each completion of an ACCEPT, RECV, SEND or CLOSE, which stands in `io`. */
   onCompletion(io: Io): void;
   /** Phase 2: messages of other threads. */
@@ -44,19 +48,11 @@ export interface LoopClient {
   endSleep(): void;
 }
 
-/** Counted by the loop of a thread. `Counters` of the server are some. */
-export interface LoopCounters {
-  ticks: number;
-  completions: number;
-  sleeps: number;
-  budgetsExhausted: number;
-}
-
 export interface LoopOptions {
   readonly io: Io;
   readonly clock: Clock;
   readonly nodeLoop: NodeLoop;
-  readonly counters: LoopCounters;
+  readonly counters: Counters;
   /** Slots that may have a timer. */
   readonly timers: number;
 }
@@ -66,7 +62,7 @@ export class Loop {
   readonly clock: Clock;
   readonly timers: TimerWheel;
   readonly #nodeLoop: NodeLoop;
-  readonly #counters: LoopCounters;
+  readonly #counters: Counters;
   #client: LoopClient | undefined;
   readonly #turn: () => void;
   #stopped = false;
@@ -129,7 +125,8 @@ export class Loop {
   }
 
   #tick(client: LoopClient): void {
-    this.#counters.ticks++;
+    count(this.#counters, Counter.ticks);
+    client.beginTick();
     this.#completions(client); // 1
     const moreMessages = client.runMessages(MESSAGES_PER_TICK); // 2
     const moreDeferred = client.runDeferred(DEFERRED_PER_TICK); // 3
@@ -137,7 +134,7 @@ export class Loop {
     const moreTimers = this.#sweepTimers(client); // 5
     client.runReleases(); // 6
     this.#moreWork = moreMessages || moreDeferred || moreTimers || this.io.completionsReady > 0;
-    if (this.#moreWork) this.#counters.budgetsExhausted++;
+    if (this.#moreWork) count(this.#counters, Counter.budgetsExhausted);
     this.#submitAndWait(client); // 7
     this.clock.update();
     if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
@@ -145,9 +142,9 @@ export class Loop {
 
   #completions(client: LoopClient): void {
     const io = this.io;
-    let count = 0;
-    while (count < COMPLETIONS_PER_TICK && io.nextCompletion()) {
-      count++;
+    let taken = 0;
+    while (taken < COMPLETIONS_PER_TICK && io.nextCompletion()) {
+      taken++;
       if (io.operation <= CLOSE) client.onCompletion(io);
       else if (io.operation === TIMER) this.#sleepTimerSet = false;
       else if (io.operation === WATCH) {
@@ -155,11 +152,11 @@ export class Loop {
         this.#yield = true;
       }
     }
-    this.#counters.completions += count;
+    this.#counters[Counter.completions]! += taken;
   }
 
   #sweepTimers(client: LoopClient): boolean {
-    for (let count = 0; count < TIMERS_PER_TICK; count++) {
+    for (let expired = 0; expired < TIMERS_PER_TICK; expired++) {
       const slot = this.timers.expire(this.clock.nowMs);
       if (slot === NONE) return false;
       client.onTimer(slot);
@@ -175,7 +172,7 @@ export class Loop {
       this.io.submitAndWait(false);
       if (this.io.completionsReady === 0) this.#yield = true;
     } else if (client.prepareSleep()) {
-      this.#counters.sleeps++;
+      count(this.#counters, Counter.sleeps);
       this.#setSleepTimer();
       this.io.submitAndWait(true);
       client.endSleep();

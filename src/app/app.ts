@@ -1,0 +1,31 @@
+// What an application is: routes that answer in the accept thread, and tasks that workers run.
+// The module is loaded in every accept and worker thread, so a name says the same thing in each.
+// Control plane: types, and functions that run while the module is loaded.
+
+import type { TaskFunction } from '../delegate/task-runner.ts';
+import type { Request } from './request.ts';
+import type { Response } from './response.ts';
+
+/** Answers a request in the accept thread. It ends the response before it returns. */
+export type Handler = (request: Request, response: Response) => void;
+
+/** A route whose requests are run by a worker, as the task of this name. */
+export interface Delegation {
+  readonly task: string;
+}
+
+export interface App {
+  /** By method and path, such as `GET /test/fast`. GET routes answer HEAD too. */
+  readonly routes: Readonly<Record<string, Handler | Delegation>>;
+  readonly tasks?: Readonly<Record<string, TaskFunction>>;
+}
+
+/** Checks the type of an application, which is what a module exports as its default. */
+export function defineApp(app: App): App {
+  return app;
+}
+
+/** A route that delegates to the task `task` of the same application. */
+export function delegate(task: string): Delegation {
+  return { task };
+}

@@ -1,0 +1,70 @@
+// An application as an accept thread uses it: a router on bytes, and what each route does in columns.
+// Control plane: made once in each thread at start.
+
+import type { NamedTask } from '../delegate/task-runner.ts';
+import { METHOD_NAMES } from '../http/method.ts';
+import type { Route } from '../http/router.ts';
+import { Router } from '../http/router.ts';
+import type { App, Handler } from './app.ts';
+
+/** In `taskIndexes`: the route has a handler. */
+export const NOT_DELEGATED = -1;
+
+/** Something is wrong with the application itself; its author is told at start. */
+export class AppError extends Error {
+  override name = 'AppError';
+}
+
+export interface CompiledApp {
+  readonly router: Router;
+  /** By route; `refuse` for a route that delegates. */
+  readonly handlers: readonly Handler[];
+  /** By route: the index of its task, or NOT_DELEGATED. */
+  readonly taskIndexes: Int32Array;
+  readonly tasks: readonly NamedTask[];
+}
+
+/** @throws AppError for a malformed route, or one that delegates to a task that does not exist. */
+export function compileApp(app: App): CompiledApp {
+  const tasks = Object.entries(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
+  const keys = Object.keys(app.routes);
+  const routes = keys.map(parseRoute);
+  const taskIndexes = new Int32Array(keys.length).fill(NOT_DELEGATED);
+  const handlers = keys.map((key, index): Handler => {
+    const answer = app.routes[key]!;
+    if (typeof answer === 'function') return answer;
+    const task = tasks.findIndex(({ name }) => name === answer.task);
+    if (task < 0) throw new AppError(`route "${key}": there is no task "${answer.task}"`);
+    taskIndexes[index] = task;
+    return refuse;
+  });
+  try {
+    return { router: new Router(routes), handlers, taskIndexes, tasks };
+  } catch (error) {
+    throw new AppError((error as Error).message);
+  }
+}
+
+/** Loads the module at `url` and compiles its default export. */
+export async function loadApp(url: string): Promise<CompiledApp> {
+  const module: { default?: Partial<App> } = await import(url);
+  const app = module.default;
+  if (typeof app?.routes !== 'object' || app.routes === null) {
+    throw new AppError(`${url} has no default export made with defineApp({ routes })`);
+  }
+  return compileApp(app as App);
+}
+
+function parseRoute(key: string): Route {
+  const [method, path, ...rest] = key.split(' ');
+  if (method === undefined || path === undefined || rest.length > 0) {
+    throw new AppError(`route "${key}" is not a method and a path, such as "GET /path"`);
+  }
+  if (!METHOD_NAMES.includes(method))
+    throw new AppError(`route "${key}": unknown method ${method}`);
+  return { method, path };
+}
+
+function refuse(): never {
+  throw new AppError('a route that delegates has no handler');
+}

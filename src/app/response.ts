@@ -1,0 +1,41 @@
+// What a handler says about its response. Each accept thread has one object, bound to one request
+// after the other; the connection writes the response when the handler has returned. Data plane; an
+// exception tells of a mistake in the application.
+
+export interface Response {
+  /** Ends the response. A string is sent as UTF-8 text, bytes as they are. */
+  end(body?: string | Uint8Array, status?: number): void;
+}
+
+export class BoundResponse implements Response {
+  status = 200;
+  body: string | Uint8Array | undefined;
+  /** True exactly when the handler has called `end`. */
+  ended = false;
+  #bound = false;
+
+  end(body?: string | Uint8Array, status = 200): void {
+    if (!this.#bound) throw new Error('the response was used after its handler returned');
+    if (this.ended) throw new Error('the response has ended already');
+    // RFC 9110 section 15: the final status codes are 200 to 599.
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new RangeError('the status of a response is an integer from 200 to 599');
+    }
+    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+      throw new TypeError('the body of a response is a string or a Uint8Array');
+    }
+    this.status = status;
+    this.body = body;
+    this.ended = true;
+  }
+
+  bind(): void {
+    this.#bound = true;
+    this.ended = false;
+    this.body = undefined;
+  }
+
+  unbind(): void {
+    this.#bound = false;
+  }
+}

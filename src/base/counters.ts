@@ -1,0 +1,64 @@
+// What a thread counts, in shared memory: the thread alone writes, any thread may read. Numbers are
+// doubles in a Float64Array, so that counting neither allocates nor wraps around. Data plane.
+
+/** The place of each counter in the counters of a thread. */
+export const Counter = {
+  ticks: 0,
+  completions: 1,
+  /** Completions of an older generation of their slot: dropped. */
+  completionsStale: 2,
+  sleeps: 3,
+  /** Ticks that left work to the next one because a budget was exhausted. */
+  budgetsExhausted: 4,
+  connectionsAccepted: 5,
+  connectionsOpen: 6,
+  connectionsOpenMax: 7,
+  /** Times the capacity was reached, and new connections waited in the backlog. */
+  capacityReached: 8,
+  /** Accepts that failed, for want of descriptors or memory mostly. */
+  acceptsFailed: 9,
+  requests: 10,
+  responses2xx: 11,
+  responses3xx: 12,
+  responses4xx: 13,
+  responses5xx: 14,
+  /** Handlers that threw or did not end their response. */
+  handlersFailed: 15,
+  tasksDelegated: 16,
+  tasksCompleted: 17,
+  /** Requests refused because every task holder of the thread was taken. */
+  taskHoldersDry: 18,
+  tasksRun: 19,
+  tasksFailed: 20,
+  /** Receives that found no buffer, and were submitted again. */
+  recvBuffersDry: 21,
+  recvBlocksDry: 22,
+  sendBlocksDry: 23,
+  /** Times a connection was suspended until its responses were taken. */
+  suspended: 24,
+  // Connections that ended, by the reason: see `connection/close-reason.ts`.
+  closedServed: 25,
+  closedByPeer: 26,
+  closedByReset: 27,
+  closedBadRequest: 28,
+  closedIdle: 29,
+  closedNoMemory: 30,
+  closedDraining: 31,
+} as const;
+
+export const COUNTERS = Object.keys(Counter).length;
+export const COUNTERS_SIZE = COUNTERS * Float64Array.BYTES_PER_ELEMENT;
+
+/** The counters of one thread. */
+export type Counters = Float64Array;
+
+export function count(counters: Counters, index: number): void {
+  counters[index]! += 1;
+}
+
+/** By name, for people. Control plane. */
+export function readCounters(counters: Counters): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(Counter).map(([name, index]) => [name, counters[index]!]),
+  );
+}

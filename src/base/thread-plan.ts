@@ -1,0 +1,52 @@
+// What a thread is given when it is started, and what it and the main thread tell each other. Plain
+// data and types; the channel is the thread's message port, on the control plane only.
+
+import type { ServerOptions } from './options.ts';
+
+/** Sizes of the pools of an accept thread: argued in `server/memory-plan.ts`. */
+export interface PoolSizes {
+  readonly submissions: number;
+  readonly completions: number;
+  readonly recvBuffers: number;
+  readonly recvBufferSize: number;
+  readonly sendBlocks: number;
+  readonly sendBlockSize: number;
+  readonly recvBlocks: number;
+  readonly recvBlockSize: number;
+}
+
+export interface ThreadPlan<DelegateMemory> {
+  /** Among the threads of its kind. */
+  readonly index: number;
+  readonly options: ServerOptions;
+  /** The URL of the application's module. */
+  readonly app: string;
+  readonly delegateMemory: DelegateMemory;
+  /** The eventfds that wake the threads, by index. */
+  readonly acceptWakeups: readonly number[];
+  readonly workerWakeups: readonly number[];
+  readonly counters: SharedArrayBuffer;
+}
+
+export interface AcceptThreadPlan<DelegateMemory> extends ThreadPlan<DelegateMemory> {
+  readonly listenerFd: number;
+  readonly pools: PoolSizes;
+  /** The rows of the connections. */
+  readonly rows: SharedArrayBuffer;
+}
+
+/** From the main thread. */
+export type Command =
+  /** The listener listens: accept. */
+  | { readonly kind: 'serve' }
+  /** Answer what is in flight, then end. */
+  | { readonly kind: 'drain' }
+  /** Tell how the heap of the thread is. */
+  | { readonly kind: 'report' };
+
+/** To the main thread. */
+export type Report =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'log'; readonly message: string }
+  | { readonly kind: 'heap'; readonly usedBytes: number; readonly allocatedBytes: number }
+  | { readonly kind: 'failed'; readonly message: string; readonly code: string };

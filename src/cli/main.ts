@@ -1,0 +1,95 @@
+// The program: options in, a server, signals, exit code out. Control plane.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { formatSize } from '../server/memory-plan.ts';
+import type { Server } from '../server/server.ts';
+import { EXIT_FAILURE, EXIT_USAGE, formatAddress, StartError } from '../server/start-error.ts';
+import { daemonize, isDaemon, tellReady } from './daemonize.ts';
+import type { CommandLine } from './options.ts';
+import { helpText, parseCommandLine, UsageError } from './options.ts';
+
+const DEMO = new URL('../demo/app.ts', import.meta.url).href;
+
+async function main(): Promise<void> {
+  const commandLine = parseCommandLine(process.argv.slice(2), process.env);
+  if (commandLine.help) return print(helpText());
+  if (commandLine.version) return print(version());
+  const app = appUrl(commandLine);
+  if (commandLine.daemonize && !isDaemon()) return daemonize();
+  // The engine is loaded only when it is needed: usage errors and the help need no FFI.
+  const { Server } = await import('../server/server.ts');
+  const server = await Server.start(commandLine.server, app, log);
+  for (const warning of server.warnings) log(warning);
+  handleSignals(server);
+  print(readyLine(server));
+  tellReady(readyLine(server));
+  await server.ended;
+}
+
+function handleSignals(server: Server): void {
+  let asked = false;
+  const end = async (): Promise<void> => {
+    if (asked) process.exit(EXIT_FAILURE);
+    asked = true;
+    if (server.options.verbose) await printReport(server);
+    server.drain();
+  };
+  process.on('SIGTERM', () => void end());
+  process.on('SIGINT', () => void end());
+  process.on('SIGUSR2', () => void printReport(server));
+}
+
+function readyLine(server: Server): string {
+  const { host, acceptThreads, workerThreads, acceptCapacity } = server.options;
+  return [
+    `millrace is ready on http://${formatAddress(host, server.port)}`,
+    'io_uring: it works on this kernel',
+    `${acceptThreads} accept threads of ${acceptCapacity} connections`,
+    `${workerThreads} worker threads`,
+    `${formatSize(server.plan.totalSize)} of memory planned`,
+  ].join(' | ');
+}
+
+// One line of JSON for each thread, for people and programs alike.
+async function printReport(server: Server): Promise<void> {
+  for (const thread of await server.report()) log(JSON.stringify(thread));
+}
+
+function appUrl({ app }: CommandLine): string {
+  if (app === undefined) return DEMO;
+  const path = resolve(app);
+  if (!existsSync(path)) throw new UsageError(`there is no application "${app}"`);
+  return pathToFileURL(path).href;
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return `millrace ${(JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version}`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function log(line: string): void {
+  process.stderr.write(`millrace: ${line}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  if (error instanceof UsageError) {
+    log(`${error.message} (see millrace --help)`);
+    process.exitCode = EXIT_USAGE;
+  } else if (error instanceof StartError) {
+    log(error.message);
+    process.exitCode = error.exitCode;
+  } else {
+    log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exitCode = EXIT_FAILURE;
+  }
+  // Threads that still run would keep the process alive.
+  process.exit();
+}

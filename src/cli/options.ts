@@ -1,0 +1,256 @@
+// The command line as data: from one table come parsing, environment variables, the config file, the
+// help and the checks. A flag wins over its environment variable, which wins over the config file.
+// Control plane.
+
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { ServerOptions } from '../base/options.ts';
+
+/** Something is wrong with how the program was called: one line, exit code 2. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+interface OptionSpec {
+  readonly name: string;
+  readonly short?: string;
+  /** What stands for the value in the help; none for a switch. */
+  readonly value?: string;
+  readonly help: string;
+  readonly fallback: string;
+  /** Shown instead of `fallback`. */
+  readonly fallbackHelp?: string;
+}
+
+const CPUS = String(availableParallelism());
+
+const OPTIONS: readonly OptionSpec[] = [
+  {
+    name: 'port',
+    short: 'p',
+    value: 'PORT',
+    help: 'listen port, 0 picks a free one',
+    fallback: '9000',
+  },
+  {
+    name: 'host',
+    short: 'H',
+    value: 'ADDRESS',
+    help: 'listen address, IPv4 or IPv6',
+    fallback: '127.0.0.1',
+  },
+  {
+    name: 'accept-threads',
+    short: 'A',
+    value: 'N',
+    help: 'accept threads',
+    fallback: CPUS,
+    fallbackHelp: `the CPUs available, ${CPUS}`,
+  },
+  {
+    name: 'accept-capacity',
+    short: 'C',
+    value: 'N',
+    help: 'most simultaneous connections of one accept thread',
+    fallback: '100000',
+  },
+  {
+    name: 'worker-threads',
+    short: 'w',
+    value: 'N',
+    help: 'worker threads; 0 runs tasks in the accept thread',
+    fallback: '',
+    fallbackHelp: 'as many as accept threads',
+  },
+  {
+    name: 'slow-duration',
+    short: 'D',
+    value: 'MS',
+    help: "how long the demo's slow task takes, in milliseconds",
+    fallback: '30',
+  },
+  {
+    name: 'keep-alive-timeout',
+    value: 'SECONDS',
+    help: 'how long a connection may be silent',
+    fallback: '75',
+  },
+  { name: 'backend', value: 'NAME', help: 'auto, io_uring or epoll', fallback: 'auto' },
+  {
+    name: 'config',
+    value: 'FILE',
+    help: 'a JSON file with long option names as keys',
+    fallback: '',
+    fallbackHelp: 'none',
+  },
+  {
+    name: 'daemonize',
+    short: 'd',
+    help: 'run in the background once the server is ready',
+    fallback: 'false',
+  },
+  {
+    name: 'verbose',
+    short: 'v',
+    help: 'say more, and print the counters of every thread at the end',
+    fallback: 'false',
+  },
+  { name: 'help', short: 'h', help: 'show this help', fallback: 'false' },
+  { name: 'version', help: 'show the version', fallback: 'false' },
+];
+
+export interface CommandLine {
+  readonly server: ServerOptions;
+  /** The application's module, as it was named; undefined for the demo. */
+  readonly app: string | undefined;
+  readonly daemonize: boolean;
+  readonly help: boolean;
+  readonly version: boolean;
+}
+
+/** @throws UsageError */
+export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
+  const { values, positionals } = parseFlags(args);
+  if (positionals.length > 1) throw new UsageError(`unexpected argument "${positionals[1]}"`);
+  const configPath = values.config ?? env.MILLRACE_CONFIG;
+  const config = configPath === undefined ? {} : readConfig(configPath);
+  const read = (name: string): string => {
+    const spec = OPTIONS.find((option) => option.name === name)!;
+    return values[name] ?? env[environmentName(name)] ?? config[name] ?? spec.fallback;
+  };
+  const acceptThreads = integer(read, 'accept-threads', 1, 1024);
+  const workerThreads =
+    read('worker-threads') === '' ? acceptThreads : integer(read, 'worker-threads', 0, 4096);
+  return {
+    server: {
+      port: integer(read, 'port', 0, 65_535),
+      host: address(read('host')),
+      acceptThreads,
+      acceptCapacity: integer(read, 'accept-capacity', 1, 1_000_000),
+      workerThreads,
+      slowDuration: integer(read, 'slow-duration', 0, 86_400_000),
+      keepAliveTimeoutMs: seconds(read, 'keep-alive-timeout', 86_400),
+      backend: backend(read('backend')),
+      verbose: flag(read, 'verbose'),
+    },
+    app: positionals[0],
+    daemonize: flag(read, 'daemonize'),
+    help: flag(read, 'help'),
+    version: flag(read, 'version'),
+  };
+}
+
+/** The help, made from the table. */
+export function helpText(): string {
+  const lines = OPTIONS.map((option) => {
+    const short = option.short === undefined ? '    ' : `-${option.short}, `;
+    const value = option.value === undefined ? '' : ` ${option.value}`;
+    const fallback = option.fallbackHelp ?? option.fallback;
+    const shown = option.value === undefined ? '' : ` [${fallback}]`;
+    return `  ${short}${`--${option.name}${value}`.padEnd(30)} ${option.help}${shown}`;
+  });
+  return [
+    'Usage: millrace [app] [options]',
+    '',
+    'Serves the application of the module "app", or the built-in demo: GET /test/fast answers in',
+    'the accept thread, GET /test/slow is delegated to a worker thread.',
+    '',
+    'Options [default]:',
+    ...lines,
+    '',
+    'A flag wins over its environment variable (--accept-threads: MILLRACE_ACCEPT_THREADS), which',
+    'wins over the config file.',
+    '',
+    'Signals: SIGTERM and SIGINT answer what is in flight and end, a second one ends at once;',
+    'SIGUSR2 prints the counters of every thread.',
+    'Exit codes: 0 ok, 1 failure, 2 usage, 69 address unavailable, 77 no permission, 78 config.',
+  ].join('\n');
+}
+
+function parseFlags(args: readonly string[]): {
+  values: Record<string, string | undefined>;
+  positionals: string[];
+} {
+  const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {};
+  for (const { name, short, value } of OPTIONS) {
+    options[name] = { type: value === undefined ? 'boolean' : 'string' };
+    if (short !== undefined) options[name].short = short;
+  }
+  try {
+    const parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+    const values: Record<string, string | undefined> = {};
+    for (const [name, value] of Object.entries(parsed.values)) values[name] = String(value);
+    return { values, positionals: parsed.positionals };
+  } catch (error) {
+    // Node's parser explains at length; its first sentence says what is wrong.
+    throw new UsageError((error as Error).message.split('. ')[0]!);
+  }
+}
+
+function readConfig(path: string): Record<string, string | undefined> {
+  let config: unknown;
+  try {
+    config = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`config file ${path}: ${(error as Error).message}`);
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new UsageError(`config file ${path}: not a JSON object`);
+  }
+  for (const [name, value] of Object.entries(config)) {
+    if (!OPTIONS.some((option) => option.name === name)) {
+      throw new UsageError(`config file ${path}: unknown option "${name}"`);
+    }
+    if (!['string', 'number', 'boolean'].includes(typeof value)) {
+      throw new UsageError(`config file ${path}: "${name}" is not a string, number or boolean`);
+    }
+  }
+  return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)]));
+}
+
+function environmentName(name: string): string {
+  return `MILLRACE_${name.replaceAll('-', '_').toUpperCase()}`;
+}
+
+type Read = (name: string) => string;
+
+function integer(read: Read, name: string, min: number, max: number): number {
+  const text = read(name);
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) {
+    throw new UsageError(`--${name} is a whole number from ${min} to ${max}, not "${text}"`);
+  }
+  return value;
+}
+
+function seconds(read: Read, name: string, max: number): number {
+  const text = read(name);
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > max) {
+    throw new UsageError(
+      `--${name} is a number of seconds above 0 and up to ${max}, not "${text}"`,
+    );
+  }
+  return Math.ceil(value * 1000);
+}
+
+function flag(read: Read, name: string): boolean {
+  const text = read(name);
+  if (text !== 'true' && text !== 'false') {
+    throw new UsageError(`${name} is true or false, not "${text}"`);
+  }
+  return text === 'true';
+}
+
+function address(host: string): string {
+  if (isIP(host) === 0) throw new UsageError(`--host is an IPv4 or IPv6 address, not "${host}"`);
+  return host;
+}
+
+function backend(name: string): ServerOptions['backend'] {
+  if (name === 'auto' || name === 'io_uring') return name;
+  if (name === 'epoll') throw new UsageError('--backend epoll is not there yet; use io_uring');
+  throw new UsageError(`--backend is auto, io_uring or epoll, not "${name}"`);
+}

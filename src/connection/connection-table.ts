@@ -1,0 +1,233 @@
+// The connections of a thread: a `ConnectionCtx` is one row of sixteen 32-bit words, one cache line,
+// and lives from the accept of its connection to the close, whichever side ends it.
+//
+//     FREE -> ACCEPTING -> OPEN -> DELEGATED -> OPEN        a task runs; then its response is formed
+//               |           |          |
+//               v           |          |   LINGERING: our side has ended, what the peer still sends
+//             FREE          v          |   is read and dropped, so that it reads our last response
+//                       LINGERING      |   instead of a reset (RFC 9112 section 9.6)
+//                           |          |
+//                           v          v
+//                         TERMINATING -> FREE              when the kernel holds nothing of it
+//
+// Owner: one thread. Data plane. The rows lie in shared memory: descriptors outlive a thread, and
+// whoever replaces it has to find them.
+
+import { assert } from '../base/assert.ts';
+import { NONE, Pool } from '../memory/pool.ts';
+
+export const FREE = 0;
+export const ACCEPTING = 1;
+export const OPEN = 2;
+export const DELEGATED = 3;
+export const LINGERING = 4;
+export const TERMINATING = 5;
+
+// By state: the states that may follow, as bits.
+const FOLLOWS = Uint8Array.of(
+  1 << ACCEPTING,
+  (1 << OPEN) | (1 << FREE),
+  (1 << DELEGATED) | (1 << LINGERING) | (1 << TERMINATING),
+  (1 << OPEN) | (1 << TERMINATING),
+  1 << TERMINATING,
+  1 << FREE,
+);
+
+// Flags. Each is true exactly when ...
+/** ... a receive is submitted and not completed. */
+export const RECV_IN_FLIGHT = 1;
+/** ... a send is submitted and not completed. */
+export const SEND_IN_FLIGHT = 2;
+/** ... the connection is in the list of those that have something to send. */
+export const SEND_QUEUED = 4;
+/** ... the connection ends when everything written has been sent. */
+export const CLOSE_AFTER_SEND = 8;
+/** ... it ends with a linger, because the peer may have sent what was not read. */
+export const LINGER_AFTER_SEND = 16;
+/** ... the peer has ended its side. */
+export const PEER_ENDED = 32;
+/** ... received bytes wait until there is space for responses: backpressure. */
+export const SUSPENDED = 64;
+/** ... the connection is in the list of those whose received bytes are looked at again. */
+export const DEFERRED = 128;
+/** ... the request that is delegated was HEAD. */
+export const HEAD_REQUEST = 256;
+/** ... the kernel closes the descriptor. */
+export const CLOSE_IN_FLIGHT = 512;
+
+// The list of deferred connections holds a slot as the kernel does: it must not be another one's.
+const IN_FLIGHT = RECV_IN_FLIGHT | SEND_IN_FLIGHT | CLOSE_IN_FLIGHT | DEFERRED;
+
+// Words of a row.
+const FD = 0;
+const STATE = 1;
+const FLAGS = 2;
+const SEND_BLOCK = 3;
+const SEND_START = 4;
+const SEND_END = 5;
+const RECV_BLOCK = 6;
+const RECV_START = 7;
+const RECV_END = 8;
+const REASON = 9;
+const REQUESTS = 10;
+const RESPONSE_CONNECTION = 11;
+const HOLDER = 12;
+const WORDS = 16;
+
+export const CONNECTION_CTX_SIZE = WORDS * 4;
+
+export class ConnectionTable {
+  readonly pool: Pool;
+  readonly #rows: Int32Array;
+
+  /** `memory` holds `capacity` rows of CONNECTION_CTX_SIZE bytes, all zero. */
+  constructor(memory: SharedArrayBuffer, capacity: number) {
+    assert(memory.byteLength >= capacity * CONNECTION_CTX_SIZE, 'every connection has a row');
+    this.pool = new Pool('connections', capacity);
+    this.#rows = new Int32Array(memory, 0, capacity * WORDS);
+  }
+
+  /** Reserves a slot for a connection that is going to be accepted; NONE at capacity. */
+  acquire(): number {
+    const slot = this.pool.acquire();
+    if (slot === NONE) return NONE;
+    const row = slot * WORDS;
+    this.#rows.fill(0, row, row + WORDS);
+    this.#rows[row + FD] = NONE;
+    this.#rows[row + SEND_BLOCK] = NONE;
+    this.#rows[row + RECV_BLOCK] = NONE;
+    this.#rows[row + HOLDER] = NONE;
+    this.setState(slot, ACCEPTING);
+    return slot;
+  }
+
+  /** Gives a slot back: the kernel holds neither its descriptor nor its memory. */
+  release(slot: number): void {
+    assert(!this.isInFlight(slot), 'a slot is released when nothing of it is in flight');
+    assert(this.sendBlock(slot) === NONE, 'a released connection holds no send block');
+    assert(this.recvBlock(slot) === NONE, 'a released connection holds no receive block');
+    this.setState(slot, FREE);
+    this.#rows[slot * WORDS + FD] = NONE;
+    this.pool.release(slot);
+  }
+
+  generation(slot: number): number {
+    return this.pool.generation(slot);
+  }
+
+  state(slot: number): number {
+    return this.#rows[slot * WORDS + STATE]!;
+  }
+
+  setState(slot: number, state: number): void {
+    const index = slot * WORDS + STATE;
+    assert((FOLLOWS[this.#rows[index]!]! & (1 << state)) !== 0, 'the transition is in the table');
+    this.#rows[index] = state;
+  }
+
+  fd(slot: number): number {
+    return this.#rows[slot * WORDS + FD]!;
+  }
+
+  setFd(slot: number, fd: number): void {
+    this.#rows[slot * WORDS + FD] = fd;
+  }
+
+  has(slot: number, flag: number): boolean {
+    return (this.#rows[slot * WORDS + FLAGS]! & flag) !== 0;
+  }
+
+  setFlag(slot: number, flag: number): void {
+    this.#rows[slot * WORDS + FLAGS]! |= flag;
+  }
+
+  clearFlag(slot: number, flag: number): void {
+    this.#rows[slot * WORDS + FLAGS]! &= ~flag;
+  }
+
+  /** True exactly when the kernel, or the list of deferred connections, holds the connection. */
+  isInFlight(slot: number): boolean {
+    return this.has(slot, IN_FLIGHT);
+  }
+
+  sendBlock(slot: number): number {
+    return this.#rows[slot * WORDS + SEND_BLOCK]!;
+  }
+
+  setSendBlock(slot: number, block: number): void {
+    this.#rows[slot * WORDS + SEND_BLOCK] = block;
+  }
+
+  /** Where the bytes that were not sent yet begin, within the send block. */
+  sendStart(slot: number): number {
+    return this.#rows[slot * WORDS + SEND_START]!;
+  }
+
+  sendEnd(slot: number): number {
+    return this.#rows[slot * WORDS + SEND_END]!;
+  }
+
+  setSendRange(slot: number, start: number, end: number): void {
+    assert(start <= end, 'no more is sent than was written');
+    this.#rows[slot * WORDS + SEND_START] = start;
+    this.#rows[slot * WORDS + SEND_END] = end;
+  }
+
+  recvBlock(slot: number): number {
+    return this.#rows[slot * WORDS + RECV_BLOCK]!;
+  }
+
+  setRecvBlock(slot: number, block: number): void {
+    this.#rows[slot * WORDS + RECV_BLOCK] = block;
+  }
+
+  /** Where the bytes that were not read yet begin, within the receive block. */
+  recvStart(slot: number): number {
+    return this.#rows[slot * WORDS + RECV_START]!;
+  }
+
+  recvEnd(slot: number): number {
+    return this.#rows[slot * WORDS + RECV_END]!;
+  }
+
+  setRecvRange(slot: number, start: number, end: number): void {
+    assert(start <= end, 'no more is read than was received');
+    this.#rows[slot * WORDS + RECV_START] = start;
+    this.#rows[slot * WORDS + RECV_END] = end;
+  }
+
+  reason(slot: number): number {
+    return this.#rows[slot * WORDS + REASON]!;
+  }
+
+  setReason(slot: number, reason: number): void {
+    this.#rows[slot * WORDS + REASON] = reason;
+  }
+
+  requests(slot: number): number {
+    return this.#rows[slot * WORDS + REQUESTS]!;
+  }
+
+  countRequest(slot: number): void {
+    const index = slot * WORDS + REQUESTS;
+    this.#rows[index] = (this.#rows[index]! + 1) | 0;
+  }
+
+  /** What the response to the delegated request says about the connection. */
+  responseConnection(slot: number): number {
+    return this.#rows[slot * WORDS + RESPONSE_CONNECTION]!;
+  }
+
+  setResponseConnection(slot: number, connection: number): void {
+    this.#rows[slot * WORDS + RESPONSE_CONNECTION] = connection;
+  }
+
+  /** The holder of the task that runs for the connection, or NONE. */
+  holder(slot: number): number {
+    return this.#rows[slot * WORDS + HOLDER]!;
+  }
+
+  setHolder(slot: number, holder: number): void {
+    this.#rows[slot * WORDS + HOLDER] = holder;
+  }
+}

@@ -1,0 +1,380 @@
+// The connections of a thread, from accept to close: takes the completions of their operations, and
+// decides what comes next for each.
+//
+// Owner: one thread. Data plane, the constructor and the drain apart.
+
+import type { CompiledApp } from '../app/compiled-app.ts';
+import { assert, unreachable } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import { DateField } from '../http/date-field.ts';
+import { RequestParser } from '../http/request-parser.ts';
+import { ResponseWriter } from '../http/response-writer.ts';
+import type { Io } from '../io/io.ts';
+import { ACCEPT, CLOSE, RECV, SEND } from '../io/token.ts';
+import { ECANCELED, ENOBUFS } from '../kernel/errno.ts';
+import type { Loop } from '../loop/loop.ts';
+import { BlockPool } from '../memory/block-pool.ts';
+import {
+  BAD_REQUEST,
+  BY_PEER,
+  BY_RESET,
+  DRAINING,
+  IDLE,
+  NO_MEMORY,
+  SERVED,
+} from './close-reason.ts';
+import {
+  CLOSE_AFTER_SEND,
+  ConnectionTable,
+  DEFERRED,
+  DELEGATED,
+  LINGER_AFTER_SEND,
+  LINGERING,
+  OPEN,
+  PEER_ENDED,
+  RECV_IN_FLIGHT,
+  SUSPENDED,
+  TERMINATING,
+} from './connection-table.ts';
+import type { TaskDelegation } from './http-exchange.ts';
+import { HttpExchange } from './http-exchange.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { RecvSide } from './recv-side.ts';
+import { SEND_DRAINED, SEND_FAILED, SendSide } from './send-side.ts';
+
+/** Limits of a request head: `docs/limits.md`. */
+export const REQUEST_LIMITS = { requestLineSizeMax: 8192, headSizeMax: 16_384, fieldCountMax: 100 };
+
+export interface ConnectionsOptions {
+  readonly loop: Loop;
+  readonly app: CompiledApp;
+  readonly counters: Counters;
+  readonly delegation: TaskDelegation;
+  readonly capacity: number;
+  /** Rows of `capacity` connections: see `ConnectionTable`. */
+  readonly rows: SharedArrayBuffer;
+  readonly sendBlocks: number;
+  readonly sendBlockSize: number;
+  readonly recvBlocks: number;
+  readonly recvBlockSize: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly log: (message: string, error?: unknown) => void;
+}
+
+export class Connections {
+  readonly table: ConnectionTable;
+  readonly #loop: Loop;
+  readonly #io: Io;
+  readonly #counters: Counters;
+  readonly #sendBlocks: BlockPool;
+  readonly #recvBlocks: BlockPool;
+  readonly #sendSide: SendSide;
+  readonly #recvSide: RecvSide;
+  readonly #lifecycle: Lifecycle;
+  readonly #exchange: HttpExchange;
+  readonly #date = new DateField();
+  readonly #keepAliveTimeoutMs: number;
+  // Connections whose unread bytes are looked at in the deferred phase, each once: a ring.
+  readonly #deferred: Int32Array;
+  #deferredHead = 0;
+  #deferredCount = 0;
+
+  constructor(options: ConnectionsOptions) {
+    const { loop, counters, capacity } = options;
+    const { bytes, blocksOffset } = loop.io.memory;
+    this.#loop = loop;
+    this.#io = loop.io;
+    this.#counters = counters;
+    this.#keepAliveTimeoutMs = options.keepAliveTimeoutMs;
+    this.table = new ConnectionTable(options.rows, capacity);
+    this.#sendBlocks = new BlockPool(
+      'send blocks',
+      bytes,
+      blocksOffset,
+      options.sendBlocks,
+      options.sendBlockSize,
+    );
+    this.#recvBlocks = new BlockPool(
+      'receive blocks',
+      bytes,
+      blocksOffset + options.sendBlocks * options.sendBlockSize,
+      options.recvBlocks,
+      options.recvBlockSize,
+    );
+    this.#sendSide = new SendSide(loop.io, this.table, this.#sendBlocks, counters);
+    this.#recvSide = new RecvSide(loop.io, this.table, this.#recvBlocks, counters);
+    this.#lifecycle = new Lifecycle(loop, this.table, this.#sendSide, this.#recvSide, counters);
+    this.#date.set(loop.clock.unixSeconds);
+    this.#exchange = new HttpExchange({
+      app: options.app,
+      bytes,
+      table: this.table,
+      sendSide: this.#sendSide,
+      parser: new RequestParser(REQUEST_LIMITS),
+      writer: new ResponseWriter(bytes, this.#date),
+      counters,
+      delegation: options.delegation,
+      onUserCode: () => loop.userCodeRan(),
+      log: options.log,
+    });
+    this.#deferred = new Int32Array(capacity);
+  }
+
+  /** An accept has answered `fd` for a reserved slot. */
+  open(slot: number, fd: number): void {
+    const counters = this.#counters;
+    this.table.setFd(slot, fd);
+    this.table.setState(slot, OPEN);
+    count(counters, Counter.connectionsAccepted);
+    count(counters, Counter.connectionsOpen);
+    if (counters[Counter.connectionsOpen]! > counters[Counter.connectionsOpenMax]!) {
+      counters[Counter.connectionsOpenMax] = counters[Counter.connectionsOpen]!;
+    }
+    this.#receiveNext(slot);
+  }
+
+  /** Takes the completion of a RECV, SEND or CLOSE that stands in `io`. */
+  onCompletion(io: Io): void {
+    const { operation, slot, generation } = io;
+    assert(operation !== ACCEPT, 'accepts are the listener’s');
+    if (!this.table.pool.isCurrent(slot, generation)) {
+      // Unreachable by the join; if it is ever reached, the counter tells and nothing is touched.
+      count(this.#counters, Counter.completionsStale);
+      if (io.buffer >= 0) io.releaseBuffer(io.buffer);
+      return;
+    }
+    switch (operation) {
+      case RECV:
+        this.#onRecv(slot, io.result, io.buffer);
+        break;
+      case SEND:
+        this.#onSend(slot, io.result);
+        break;
+      case CLOSE:
+        this.#lifecycle.onClosed(slot);
+        break;
+      default:
+        unreachable(operation as never);
+    }
+  }
+
+  /** The result of a task for a connection: its response, and then what waited behind it. */
+  onTaskDone(
+    slot: number,
+    generation: number,
+    status: number,
+    body: Uint8Array,
+    offset: number,
+    size: number,
+  ): void {
+    if (!this.table.pool.isCurrent(slot, generation) || this.table.state(slot) !== DELEGATED) {
+      count(this.#counters, Counter.completionsStale);
+      return;
+    }
+    if (!this.#exchange.onTaskDone(slot, status, body, offset, size)) {
+      this.#lifecycle.terminate(slot, NO_MEMORY);
+    } else this.#defer(slot);
+  }
+
+  /** A tick begins: the clock was just read. */
+  beginTick(): void {
+    this.#date.set(this.#loop.clock.unixSeconds);
+  }
+
+  /** The deferred phase of a tick. */
+  runDeferred(budget: number): boolean {
+    for (let ran = 0; ran < budget && this.#deferredCount > 0; ran++) {
+      const slot = this.#deferred[this.#deferredHead]!;
+      this.#deferredHead = (this.#deferredHead + 1) % this.#deferred.length;
+      this.#deferredCount--;
+      this.table.clearFlag(slot, DEFERRED);
+      if (this.table.state(slot) === OPEN) this.#serveUnread(slot);
+      else if (this.table.state(slot) === TERMINATING) this.#lifecycle.terminateJoin(slot);
+    }
+    return this.#deferredCount > 0;
+  }
+
+  /** The send phase of a tick. */
+  runSends(): void {
+    this.#sendSide.flush();
+  }
+
+  /** The release phase of a tick. */
+  runReleases(): void {
+    this.#recvSide.feed();
+  }
+
+  onTimer(slot: number): void {
+    switch (this.table.state(slot)) {
+      case OPEN:
+        this.#lifecycle.terminate(slot, IDLE);
+        break;
+      case LINGERING:
+        this.#lifecycle.terminate(slot, this.table.reason(slot));
+        break;
+      case DELEGATED:
+        // Silence is the task's fault here, not the peer's.
+        this.#touch(slot);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** From now on every response announces the close. Control plane. */
+  drain(): void {
+    this.#exchange.draining = true;
+  }
+
+  /** Ends the connections that owe nothing to their peers. Control plane. */
+  closeIdle(): void {
+    for (let slot = 0; slot < this.table.pool.capacity; slot++) {
+      if (this.table.state(slot) !== OPEN || this.#sendSide.isOwing(slot)) continue;
+      if (!this.#recvSide.hasUnread(slot)) this.#lifecycle.linger(slot, DRAINING);
+    }
+  }
+
+  /** Ends every connection, whatever it waits for. Control plane. */
+  terminateAll(): void {
+    for (let slot = 0; slot < this.table.pool.capacity; slot++) {
+      const state = this.table.state(slot);
+      if (state === OPEN || state === DELEGATED || state === LINGERING) {
+        this.#lifecycle.terminate(slot, DRAINING);
+      }
+    }
+  }
+
+  /** Asserts that every slot, block and buffer is back. Control plane. */
+  assertAllFree(): void {
+    this.table.pool.assertAllFree();
+    this.#sendBlocks.pool.assertAllFree();
+    this.#recvBlocks.pool.assertAllFree();
+    assert(this.#io.buffersUsed === 0, 'every receive buffer is back');
+  }
+
+  #onRecv(slot: number, result: number, buffer: number): void {
+    const table = this.table;
+    table.clearFlag(slot, RECV_IN_FLIGHT);
+    if (result > 0) this.#onReceived(slot, buffer, result);
+    else if (table.state(slot) === TERMINATING) this.#lifecycle.terminateJoin(slot);
+    else if (result === -ENOBUFS) this.#recvSide.starve(slot);
+    else if (result === 0) this.#onPeerEnded(slot);
+    else this.#lifecycle.terminate(slot, result === -ECANCELED ? DRAINING : BY_RESET);
+  }
+
+  #onReceived(slot: number, buffer: number, size: number): void {
+    const start = this.#io.bufferOffset(buffer);
+    switch (this.table.state(slot)) {
+      case OPEN:
+        if (this.#recvSide.hasUnread(slot)) {
+          this.#recvSide.append(slot, start, start + size);
+          this.#io.releaseBuffer(buffer);
+          this.#serveUnread(slot);
+        } else {
+          this.#exchange.parser.begin();
+          this.#serve(slot, start, start + size);
+          this.#io.releaseBuffer(buffer);
+        }
+        break;
+      case LINGERING:
+        this.#io.releaseBuffer(buffer);
+        this.#recvSide.arm(slot);
+        break;
+      case TERMINATING:
+        this.#io.releaseBuffer(buffer);
+        this.#lifecycle.terminateJoin(slot);
+        break;
+      default:
+        assert(false, 'a receive is in flight only while bytes are of use');
+    }
+  }
+
+  #serveUnread(slot: number): void {
+    if (!this.#recvSide.hasUnread(slot)) {
+      this.#afterServe(slot);
+      return;
+    }
+    this.#recvSide.restoreParser(slot, this.#exchange.parser);
+    this.#serve(slot, this.#recvSide.unreadStart(slot), this.#recvSide.unreadEnd(slot));
+  }
+
+  #serve(slot: number, start: number, end: number): void {
+    const table = this.table;
+    table.clearFlag(slot, SUSPENDED);
+    const at = this.#exchange.serve(slot, start, end);
+    const ends = table.has(slot, CLOSE_AFTER_SEND) && table.state(slot) === OPEN;
+    if (at === end || ends) this.#recvSide.release(slot);
+    else if (!this.#recvSide.keep(slot, at, end, this.#exchange.parser)) {
+      this.#lifecycle.terminate(slot, NO_MEMORY);
+      return;
+    }
+    this.#afterServe(slot);
+  }
+
+  // What the connection waits for now: the next bytes, its task, or its own send side.
+  #afterServe(slot: number): void {
+    const table = this.table;
+    if (table.state(slot) !== OPEN) return;
+    if (table.has(slot, SUSPENDED)) {
+      if (this.#sendSide.hasBlock(slot)) count(this.#counters, Counter.suspended);
+      else this.#lifecycle.terminate(slot, NO_MEMORY);
+      return;
+    }
+    if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
+    if (table.has(slot, CLOSE_AFTER_SEND)) this.#touch(slot);
+    else if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
+    else this.#receiveNext(slot);
+  }
+
+  #receiveNext(slot: number): void {
+    this.#recvSide.arm(slot);
+    this.#touch(slot);
+  }
+
+  // The peer was heard, or took something: silence is counted from now.
+  #touch(slot: number): void {
+    this.#loop.timers.set(slot, this.#loop.clock.nowMs, this.#keepAliveTimeoutMs);
+  }
+
+  // The peer ended its side (RFC 9112 section 9.5): what it asked for before, it still gets.
+  #onPeerEnded(slot: number): void {
+    const table = this.table;
+    table.setFlag(slot, PEER_ENDED);
+    if (table.state(slot) === LINGERING) {
+      this.#lifecycle.terminate(slot, table.reason(slot));
+    } else if (this.#sendSide.isOwing(slot)) {
+      table.setFlag(slot, CLOSE_AFTER_SEND);
+    } else this.#lifecycle.terminate(slot, BY_PEER);
+  }
+
+  #onSend(slot: number, result: number): void {
+    const table = this.table;
+    const sent = this.#sendSide.onSend(slot, result);
+    if (table.state(slot) === TERMINATING) {
+      this.#lifecycle.terminateJoin(slot);
+      return;
+    }
+    if (sent === SEND_FAILED) {
+      this.#lifecycle.terminate(slot, BY_RESET);
+      return;
+    }
+    if (table.state(slot) !== OPEN || sent !== SEND_DRAINED) return;
+    if (table.has(slot, CLOSE_AFTER_SEND)) this.#lifecycle.finish(slot, this.#closeReason(slot));
+    else if (table.has(slot, SUSPENDED)) this.#defer(slot);
+  }
+
+  #closeReason(slot: number): number {
+    if (this.table.has(slot, PEER_ENDED)) return BY_PEER;
+    return this.table.has(slot, LINGER_AFTER_SEND) ? BAD_REQUEST : SERVED;
+  }
+
+  #defer(slot: number): void {
+    const table = this.table;
+    if (table.has(slot, DEFERRED)) return;
+    table.setFlag(slot, DEFERRED);
+    const tail = (this.#deferredHead + this.#deferredCount) % this.#deferred.length;
+    this.#deferred[tail] = slot;
+    this.#deferredCount++;
+  }
+}

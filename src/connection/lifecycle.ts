@@ -1,0 +1,108 @@
+// How a connection ends: a join of everything the kernel holds of it.
+//
+//     terminate      state TERMINATING; shutdown(2), so that what is in flight completes soon
+//     terminateJoin  after each completion: is anything still in flight? then wait for it
+//     terminateClose the blocks go back, the kernel closes the descriptor
+//     onClosed       the slot goes back to the pool, with another generation
+//
+// Memory is never released, nor a descriptor closed, while an operation of the kernel may use it.
+// Owner: one thread. Data plane.
+
+import { assert } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import type { Io } from '../io/io.ts';
+import { SHUT_RDWR, SHUT_WR } from '../kernel/sockets.ts';
+import type { Loop } from '../loop/loop.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import {
+  CLOSE_IN_FLIGHT,
+  LINGER_AFTER_SEND,
+  LINGERING,
+  RECV_IN_FLIGHT,
+  SEND_IN_FLIGHT,
+  TERMINATING,
+} from './connection-table.ts';
+import type { RecvSide } from './recv-side.ts';
+import type { SendSide } from './send-side.ts';
+
+/** How long what a peer still sends is read and dropped after our side has ended. */
+export const LINGER_MS = 2000;
+
+export class Lifecycle {
+  readonly #io: Io;
+  readonly #loop: Loop;
+  readonly #table: ConnectionTable;
+  readonly #sendSide: SendSide;
+  readonly #recvSide: RecvSide;
+  readonly #counters: Counters;
+
+  constructor(
+    loop: Loop,
+    table: ConnectionTable,
+    sendSide: SendSide,
+    recvSide: RecvSide,
+    counters: Counters,
+  ) {
+    this.#io = loop.io;
+    this.#loop = loop;
+    this.#table = table;
+    this.#sendSide = sendSide;
+    this.#recvSide = recvSide;
+    this.#counters = counters;
+  }
+
+  /** Ends the connection as soon as the kernel lets go of it. May be called again. */
+  terminate(slot: number, reason: number): void {
+    const table = this.#table;
+    if (table.state(slot) === TERMINATING) return;
+    table.setState(slot, TERMINATING);
+    table.setReason(slot, reason);
+    if (table.has(slot, RECV_IN_FLIGHT | SEND_IN_FLIGHT)) {
+      this.#io.shutdown(table.fd(slot), SHUT_RDWR);
+    }
+    this.terminateJoin(slot);
+  }
+
+  /** Goes on with the end of a connection after one of its operations has completed. */
+  terminateJoin(slot: number): void {
+    assert(this.#table.state(slot) === TERMINATING, 'only a terminating connection is joined');
+    if (!this.#table.isInFlight(slot)) this.#terminateClose(slot);
+  }
+
+  /** Everything written was sent, and the last response announced the close. */
+  finish(slot: number, reason: number): void {
+    if (this.#table.has(slot, LINGER_AFTER_SEND)) this.linger(slot, reason);
+    else this.terminate(slot, reason);
+  }
+
+  /** Ends our side, and reads on until the peer ends its own or LINGER_MS have passed. */
+  linger(slot: number, reason: number): void {
+    const table = this.#table;
+    table.setState(slot, LINGERING);
+    table.setReason(slot, reason);
+    this.#recvSide.release(slot);
+    this.#io.shutdown(table.fd(slot), SHUT_WR);
+    this.#loop.timers.set(slot, this.#loop.clock.nowMs, LINGER_MS);
+    this.#recvSide.arm(slot);
+  }
+
+  /** The kernel has closed the descriptor. */
+  onClosed(slot: number): void {
+    const table = this.#table;
+    assert(table.state(slot) === TERMINATING, 'only a terminating connection is closed');
+    table.clearFlag(slot, CLOSE_IN_FLIGHT);
+    this.#counters[Counter.connectionsOpen]! -= 1;
+    count(this.#counters, table.reason(slot));
+    table.release(slot);
+  }
+
+  #terminateClose(slot: number): void {
+    const table = this.#table;
+    this.#sendSide.release(slot);
+    this.#recvSide.release(slot);
+    this.#loop.timers.clear(slot);
+    table.setFlag(slot, CLOSE_IN_FLIGHT);
+    this.#io.close(table.fd(slot), slot, table.generation(slot));
+  }
+}

@@ -1,0 +1,141 @@
+// The send side of the connections of a thread: responses are written one behind the other into a
+// pooled block, and leave in one send per tick.
+//
+//     block  [ sent | in flight | written, not sent | space ]
+//                   ^start      ^                   ^end
+//
+// The kernel reads only what is in flight; new responses go behind it. A block goes back to the pool
+// when everything in it was taken: a connection that owes nothing holds none.
+//
+// Owner: one thread. Data plane.
+
+import { assert } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import type { Io } from '../io/io.ts';
+import type { BlockPool } from '../memory/block-pool.ts';
+import { NONE } from '../memory/pool.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import { SEND_IN_FLIGHT, SEND_QUEUED } from './connection-table.ts';
+
+/** What `onSend` answers. */
+export const SEND_FAILED = 0;
+export const SEND_GOES_ON = 1;
+export const SEND_DRAINED = 2;
+
+export class SendSide {
+  readonly #io: Io;
+  readonly #table: ConnectionTable;
+  readonly #blocks: BlockPool;
+  readonly #counters: Counters;
+  // Connections with something to send, each once.
+  readonly #queue: Int32Array;
+  #queued = 0;
+
+  constructor(io: Io, table: ConnectionTable, blocks: BlockPool, counters: Counters) {
+    this.#io = io;
+    this.#table = table;
+    this.#blocks = blocks;
+    this.#counters = counters;
+    this.#queue = new Int32Array(table.pool.capacity);
+  }
+
+  /**
+   * Where the next response is written, provided there are `size` bytes of space; NONE when there are
+   * not: with a block, until that has drained, without one because the pool is dry.
+   */
+  reserve(slot: number, size: number): number {
+    assert(size <= this.#blocks.blockSize, 'a response fits an empty block');
+    const table = this.#table;
+    let block = table.sendBlock(slot);
+    if (block === NONE) {
+      block = this.#blocks.acquire();
+      if (block === NONE) {
+        count(this.#counters, Counter.sendBlocksDry);
+        return NONE;
+      }
+      table.setSendBlock(slot, block);
+      table.setSendRange(slot, 0, 0);
+    }
+    const end = table.sendEnd(slot);
+    if (end + size > this.#blocks.blockSize) return NONE;
+    return this.#blocks.offset(block) + end;
+  }
+
+  /** Notes that a response was written up to `end`, an offset like those of `reserve`. */
+  commit(slot: number, end: number): void {
+    const table = this.#table;
+    const blockEnd = end - this.#blocks.offset(table.sendBlock(slot));
+    assert(blockEnd <= this.#blocks.blockSize, 'a response stays within its block');
+    table.setSendRange(slot, table.sendStart(slot), blockEnd);
+    this.#enqueue(slot);
+  }
+
+  /** True exactly when something written was not taken yet. */
+  isOwing(slot: number): boolean {
+    const table = this.#table;
+    return table.sendBlock(slot) !== NONE && table.sendStart(slot) !== table.sendEnd(slot);
+  }
+
+  /** True exactly when the connection holds a block: if not, `reserve` answers NONE for a dry pool. */
+  hasBlock(slot: number): boolean {
+    return this.#table.sendBlock(slot) !== NONE;
+  }
+
+  /** The send phase of a tick. */
+  flush(): void {
+    const table = this.#table;
+    for (let index = 0; index < this.#queued; index++) {
+      const slot = this.#queue[index]!;
+      table.clearFlag(slot, SEND_QUEUED);
+      if (this.isOwing(slot) && !table.has(slot, SEND_IN_FLIGHT)) this.#send(slot);
+    }
+    this.#queued = 0;
+  }
+
+  onSend(slot: number, result: number): number {
+    const table = this.#table;
+    table.clearFlag(slot, SEND_IN_FLIGHT);
+    if (result <= 0) return SEND_FAILED;
+    const start = table.sendStart(slot) + result;
+    table.setSendRange(slot, start, table.sendEnd(slot));
+    if (start < table.sendEnd(slot)) {
+      this.#enqueue(slot);
+      return SEND_GOES_ON;
+    }
+    this.release(slot);
+    return SEND_DRAINED;
+  }
+
+  /** Gives the block back, if the connection holds one, with whatever was not sent. */
+  release(slot: number): void {
+    const table = this.#table;
+    const block = table.sendBlock(slot);
+    if (block === NONE) return;
+    assert(!table.has(slot, SEND_IN_FLIGHT), 'memory is released when the kernel has let go of it');
+    table.setSendBlock(slot, NONE);
+    table.setSendRange(slot, 0, 0);
+    this.#blocks.release(block);
+  }
+
+  #send(slot: number): void {
+    const table = this.#table;
+    const start = table.sendStart(slot);
+    const offset = this.#blocks.offset(table.sendBlock(slot)) + start;
+    table.setFlag(slot, SEND_IN_FLIGHT);
+    this.#io.send(
+      table.fd(slot),
+      offset,
+      table.sendEnd(slot) - start,
+      slot,
+      table.generation(slot),
+    );
+  }
+
+  #enqueue(slot: number): void {
+    const table = this.#table;
+    if (table.has(slot, SEND_QUEUED)) return;
+    table.setFlag(slot, SEND_QUEUED);
+    this.#queue[this.#queued++] = slot;
+  }
+}

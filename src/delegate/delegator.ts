@@ -1,0 +1,200 @@
+// The accept thread's side of delegation: builds tasks in place, queues them, works through their
+// completions.
+//
+// Owner: one accept thread, and with it the thread's share of the holders. Data plane. Policy when
+// the share is dry: `delegate` answers NONE and counts, the caller refuses the request or waits for
+// a completion. Every holder that `nextCompletion` or `runInline` answered is released by the
+// caller, after it read the status and the output; a generation that no longer fits the connection
+// only means that nobody waits for the result.
+
+import { assert } from '../base/assert.ts';
+import { NONE, Pool } from '../memory/pool.ts';
+import { CompletionStack } from './completion-stack.ts';
+import type { DelegateMemory } from './layout.ts';
+import { acceptSleepers, type Sleepers, workerSleepers } from './sleepers.ts';
+import { DONE, TaskHolders } from './task-holders.ts';
+import { TaskQueue } from './task-queue.ts';
+import type { TaskRunner } from './task-runner.ts';
+
+/** What `delegate` answers when the input is larger than a holder's payload. */
+export const TOO_LARGE = -2;
+
+export class Delegator {
+  readonly acceptThread: number;
+  readonly holders: TaskHolders;
+  /** Counters of this thread. */
+  delegatedCount = 0;
+  completedCount = 0;
+  dryCount = 0;
+  tooLargeCount = 0;
+  wakeupsCount = 0;
+  readonly #pool: Pool;
+  readonly #firstHolder: number;
+  readonly #queue: TaskQueue;
+  readonly #completions: CompletionStack;
+  readonly #workers: Sleepers;
+  readonly #acceptThreads: Sleepers;
+  readonly #wakeWorker: (worker: number) => void;
+  // The oldest of the completions that were taken and not yet worked on.
+  #oldest = NONE;
+
+  /** `wakeWorker` writes the eventfd of a worker. Control plane. */
+  constructor(memory: DelegateMemory, acceptThread: number, wakeWorker: (worker: number) => void) {
+    const share = memory.options.holdersPerAcceptThread;
+    this.acceptThread = acceptThread;
+    this.holders = new TaskHolders(memory);
+    this.#pool = new Pool('task holders', share);
+    this.#firstHolder = acceptThread * share;
+    this.#queue = new TaskQueue(memory, this.holders);
+    this.#completions = new CompletionStack(memory, this.holders, acceptThread);
+    this.#workers = workerSleepers(memory);
+    this.#acceptThreads = acceptSleepers(memory);
+    this.#wakeWorker = wakeWorker;
+  }
+
+  /** Holders of this thread that are not free. */
+  get holdersUsed(): number {
+    return this.#pool.used;
+  }
+
+  get holdersHighWater(): number {
+    return this.#pool.highWater;
+  }
+
+  /**
+   * Delegates a task to the workers; its input is copied from `bytes`. Answers its holder, NONE
+   * when this thread's share is dry, or TOO_LARGE. The result comes from `nextCompletion`.
+   */
+  delegate(
+    taskIndex: number,
+    connectionSlot: number,
+    connectionGeneration: number,
+    bytes: Uint8Array,
+    offset: number,
+    size: number,
+  ): number {
+    assert(this.#workers.count > 0, 'with no workers, tasks are run inline');
+    const holder = this.#build(
+      taskIndex,
+      connectionSlot,
+      connectionGeneration,
+      bytes,
+      offset,
+      size,
+    );
+    if (holder < 0) return holder;
+    this.#wake(this.#queue.push(holder, this.acceptThread));
+    return holder;
+  }
+
+  /**
+   * Runs the task at once in this thread, as without workers. Answers its holder with the result
+   * in it, to be released by the caller as any completion, or NONE, or TOO_LARGE.
+   */
+  runInline(
+    runner: TaskRunner,
+    taskIndex: number,
+    connectionSlot: number,
+    connectionGeneration: number,
+    bytes: Uint8Array,
+    offset: number,
+    size: number,
+  ): number {
+    const holder = this.#build(
+      taskIndex,
+      connectionSlot,
+      connectionGeneration,
+      bytes,
+      offset,
+      size,
+    );
+    if (holder < 0) return holder;
+    this.holders.runInline(holder, this.acceptThread);
+    runner.run(holder);
+    this.holders.markDone(holder, this.acceptThread);
+    this.completedCount++;
+    return holder;
+  }
+
+  /**
+   * Takes what the workers finished, unless completions taken earlier still wait: those are older.
+   * Answers true exactly when `nextCompletion` has one.
+   */
+  takeCompletions(): boolean {
+    if (this.#oldest === NONE) this.#oldest = this.#completions.takeAll();
+    return this.#oldest !== NONE;
+  }
+
+  /** The oldest completion that was taken, or NONE. The caller counts against its budget. */
+  nextCompletion(): number {
+    const holder = this.#oldest;
+    if (holder === NONE) return NONE;
+    assert(this.holders.state(holder) === DONE, 'a completion is done');
+    this.#oldest = this.holders.next(holder);
+    this.completedCount++;
+    return holder;
+  }
+
+  /** Gives a holder back after its result was read. */
+  release(holder: number): void {
+    assert(this.holders.acceptThread(holder) === this.acceptThread, 'a holder returns home');
+    this.holders.markFree(holder);
+    this.#pool.release(holder - this.#firstHolder);
+  }
+
+  /** True exactly when a completion waits, taken or not. */
+  hasCompletions(): boolean {
+    return this.#oldest !== NONE || !this.#completions.isEmpty();
+  }
+
+  /** Before blocking: true when the thread may, false when a completion waits. */
+  sleep(): boolean {
+    this.#acceptThreads.sleep(this.acceptThread);
+    if (!this.hasCompletions()) return true;
+    this.#acceptThreads.wake(this.acceptThread);
+    return false;
+  }
+
+  /** After blocking. */
+  wake(): void {
+    this.#acceptThreads.wake(this.acceptThread);
+  }
+
+  /** Control plane. */
+  assertAllFree(): void {
+    this.#pool.assertAllFree();
+  }
+
+  #build(
+    taskIndex: number,
+    connectionSlot: number,
+    connectionGeneration: number,
+    bytes: Uint8Array,
+    offset: number,
+    size: number,
+  ): number {
+    if (size > this.holders.payloadSize) {
+      this.tooLargeCount++;
+      return TOO_LARGE;
+    }
+    const slot = this.#pool.acquire();
+    if (slot === NONE) {
+      this.dryCount++;
+      return NONE;
+    }
+    const holder = this.#firstHolder + slot;
+    this.holders.build(holder, this.acceptThread, taskIndex, connectionSlot, connectionGeneration);
+    this.holders.setInput(holder, bytes, offset, size);
+    this.delegatedCount++;
+    return holder;
+  }
+
+  #wake(wakeups: number): void {
+    for (let i = 0; i < wakeups; i++) {
+      const worker = this.#workers.claimAny();
+      if (worker === NONE) return;
+      this.wakeupsCount++;
+      this.#wakeWorker(worker);
+    }
+  }
+}

@@ -1,0 +1,241 @@
+// The task holders: fixed blocks of shared memory, each with one task from its building until its
+// result was read.
+//
+// Every thread has its own TaskHolders over the same memory. Data plane. A holder has one owner at
+// a time, named in its state word and changed only by compare-and-exchange; only the owner touches
+// the rest. The rest is read and written plainly: whoever sees the new state (or the cell, or the
+// stack, published after it) also sees what was written before, because Atomics are sequentially
+// consistent.
+//
+//     FREE ---> BUILDING ------> QUEUED ------> RUNNING ------> DONE ------> FREE
+//     accept     accept     |    nobody    ^     worker     accept thread
+//     thread     thread     |              |
+//                           +--- inline ---+     (with no workers: RUNNING by the accept thread)
+//
+// A DONE holder still names the thread that ran it, see `layout.ts` for what that is good for.
+// The header is one cache line, the payload follows:
+//
+//     [ state | task | slot | generation | position | status | sizes | next ] [ payload ... ]
+//
+// The payload first holds the input. The output overwrites it, so that both may use all of the
+// payload: a task reads its input before it ends.
+
+import { assert, VERIFY } from '../base/assert.ts';
+import { type DelegateMemory, delegateLayout, LINE_WORDS } from './layout.ts';
+
+export const FREE = 0;
+export const BUILDING = 1;
+export const QUEUED = 2;
+export const RUNNING = 3;
+export const DONE = 4;
+
+// The state word: the state in its low bits, the owning thread above.
+const STATE_BITS = 3;
+const STATE_MASK = (1 << STATE_BITS) - 1;
+
+// For each state, the set of states that may follow it.
+const FOLLOWERS = new Uint8Array(DONE + 1);
+FOLLOWERS[FREE] = 1 << BUILDING;
+FOLLOWERS[BUILDING] = (1 << QUEUED) | (1 << RUNNING);
+FOLLOWERS[QUEUED] = 1 << RUNNING;
+FOLLOWERS[RUNNING] = 1 << DONE;
+FOLLOWERS[DONE] = 1 << FREE;
+
+// The words of the header.
+const STATE = 0;
+const TASK_INDEX = 1;
+const CONNECTION_SLOT = 2;
+const CONNECTION_GENERATION = 3;
+const QUEUE_POSITION = 4;
+const STATUS = 5;
+const INPUT_SIZE = 6;
+const OUTPUT_SIZE = 7;
+const NEXT = 8;
+
+const HEADER_SIZE = LINE_WORDS * 4;
+const POISON = 0xa5;
+
+export class TaskHolders {
+  readonly count: number;
+  /** Payload bytes of a holder: the most that an input or an output can have. */
+  readonly payloadSize: number;
+  /** The whole shared memory as bytes: read a payload at `payloadOffset(holder)`. */
+  readonly bytes: Buffer<SharedArrayBuffer>;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #first: number;
+  readonly #holderWords: number;
+  readonly #share: number;
+
+  constructor(memory: DelegateMemory) {
+    const layout = delegateLayout(memory.options);
+    assert(memory.buffer.byteLength === layout.size, 'the memory was created from its options');
+    this.count = layout.holdersCount;
+    this.payloadSize = layout.holderWords * 4 - HEADER_SIZE;
+    this.bytes = Buffer.from(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#first = layout.holders;
+    this.#holderWords = layout.holderWords;
+    this.#share = memory.options.holdersPerAcceptThread;
+  }
+
+  /** One of FREE, BUILDING, QUEUED, RUNNING, DONE. */
+  state(holder: number): number {
+    return Atomics.load(this.#words, this.#at(holder) + STATE) & STATE_MASK;
+  }
+
+  /** The thread that builds, runs or ran the task; 0 while the holder is free or queued. */
+  thread(holder: number): number {
+    return Atomics.load(this.#words, this.#at(holder) + STATE) >>> STATE_BITS;
+  }
+
+  /** The accept thread whose share the holder belongs to. */
+  acceptThread(holder: number): number {
+    assert(holder >= 0 && holder < this.count, 'a holder index is in range');
+    return Math.trunc(holder / this.#share);
+  }
+
+  taskIndex(holder: number): number {
+    return this.#words[this.#at(holder) + TASK_INDEX]!;
+  }
+
+  connectionSlot(holder: number): number {
+    return this.#words[this.#at(holder) + CONNECTION_SLOT]!;
+  }
+
+  connectionGeneration(holder: number): number {
+    return this.#words[this.#at(holder) + CONNECTION_GENERATION]!;
+  }
+
+  /** The position in the task queue; valid from QUEUED on. */
+  queuePosition(holder: number): number {
+    return this.#words[this.#at(holder) + QUEUE_POSITION]!;
+  }
+
+  /** The HTTP status of the result. */
+  status(holder: number): number {
+    return this.#words[this.#at(holder) + STATUS]!;
+  }
+
+  inputSize(holder: number): number {
+    return this.#words[this.#at(holder) + INPUT_SIZE]!;
+  }
+
+  outputSize(holder: number): number {
+    return this.#words[this.#at(holder) + OUTPUT_SIZE]!;
+  }
+
+  /** The link of the list the holder is in. */
+  next(holder: number): number {
+    return this.#words[this.#at(holder) + NEXT]!;
+  }
+
+  setNext(holder: number, next: number): void {
+    this.#words[this.#at(holder) + NEXT] = next;
+  }
+
+  payloadOffset(holder: number): number {
+    return this.#at(holder) * 4 + HEADER_SIZE;
+  }
+
+  /** FREE -> BUILDING, and the task's identity. The input follows with `setInput`. */
+  build(holder: number, thread: number, taskIndex: number, slot: number, generation: number): void {
+    assert(taskIndex >= 0, 'a task has an index');
+    this.#mustChange(holder, FREE, 0, BUILDING, thread);
+    const at = this.#at(holder);
+    this.#words[at + TASK_INDEX] = taskIndex;
+    this.#words[at + CONNECTION_SLOT] = slot;
+    this.#words[at + CONNECTION_GENERATION] = generation;
+    this.#words[at + STATUS] = 0;
+    this.#words[at + INPUT_SIZE] = 0;
+    this.#words[at + OUTPUT_SIZE] = 0;
+  }
+
+  /** Copies the input into the payload. It must fit. */
+  setInput(holder: number, bytes: Uint8Array, offset: number, size: number): void {
+    assert(this.state(holder) === BUILDING, 'an input belongs to a task that is being built');
+    assert(size >= 0 && size <= this.payloadSize, 'an input fits its holder');
+    assert(offset >= 0 && offset + size <= bytes.length, 'an input lies within its source');
+    const target = this.payloadOffset(holder);
+    // A loop, because every way to copy a part of an array at once makes an object for the part.
+    for (let i = 0; i < size; i++) this.bytes[target + i] = bytes[offset + i]!;
+    this.#words[this.#at(holder) + INPUT_SIZE] = size;
+  }
+
+  /** BUILDING(thread) -> QUEUED: nobody's, until a worker takes it. */
+  markQueued(holder: number, thread: number, position: number): void {
+    this.setQueuePosition(holder, position);
+    this.#mustChange(holder, BUILDING, thread, QUEUED, 0);
+  }
+
+  setQueuePosition(holder: number, position: number): void {
+    this.#words[this.#at(holder) + QUEUE_POSITION] = position;
+  }
+
+  /** QUEUED -> RUNNING(thread). False when another thread was first: the task is not ours. */
+  tryRun(holder: number, thread: number): boolean {
+    return this.#change(holder, QUEUED, 0, RUNNING, thread);
+  }
+
+  /** BUILDING(thread) -> RUNNING(thread): the accept thread runs its task itself. */
+  runInline(holder: number, thread: number): void {
+    this.#mustChange(holder, BUILDING, thread, RUNNING, thread);
+  }
+
+  /** RUNNING(thread) -> DONE(thread): the result is the accept thread's. */
+  markDone(holder: number, thread: number): void {
+    assert(this.status(holder) !== 0, 'a task that is done has a status');
+    this.#mustChange(holder, RUNNING, thread, DONE, thread);
+  }
+
+  /** DONE -> FREE, by the accept thread, after it read the result. */
+  markFree(holder: number): void {
+    const thread = this.thread(holder);
+    if (VERIFY) {
+      const offset = this.payloadOffset(holder);
+      assert(this.state(holder) === DONE, 'a holder is released after its task was done');
+      this.bytes.fill(POISON, offset, offset + this.payloadSize);
+    }
+    this.#mustChange(holder, DONE, thread, FREE, 0);
+  }
+
+  /** The result with no output. */
+  setStatus(holder: number, status: number): void {
+    assert(this.state(holder) === RUNNING, 'only a task that runs has its result set');
+    const at = this.#at(holder);
+    this.#words[at + STATUS] = status;
+    this.#words[at + OUTPUT_SIZE] = 0;
+  }
+
+  /** Writes the output over the input. False, and nothing is written, when it does not fit. */
+  setOutput(holder: number, body: string | Uint8Array): boolean {
+    assert(this.state(holder) === RUNNING, 'only a task that runs has its result set');
+    // A string has at least one byte for each of its code units: a huge one is not even counted.
+    if (body.length > this.payloadSize) return false;
+    const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    if (size > this.payloadSize) return false;
+    const offset = this.payloadOffset(holder);
+    if (typeof body === 'string') this.bytes.write(body, offset, size, 'utf8');
+    else this.bytes.set(body, offset);
+    this.#words[this.#at(holder) + OUTPUT_SIZE] = size;
+    return true;
+  }
+
+  // Where the holder begins, in words.
+  #at(holder: number): number {
+    assert(holder >= 0 && holder < this.count, 'a holder index is in range');
+    return this.#first + holder * this.#holderWords;
+  }
+
+  #mustChange(holder: number, from: number, owner: number, to: number, thread: number): void {
+    assert(this.#change(holder, from, owner, to, thread), 'a holder is changed by its owner only');
+  }
+
+  #change(holder: number, from: number, owner: number, to: number, thread: number): boolean {
+    assert((FOLLOWERS[from]! & (1 << to)) !== 0, 'a state is followed by one of its followers');
+    assert(thread >= 0, 'threads are numbered from zero');
+    const before = (owner << STATE_BITS) | from;
+    const after = (thread << STATE_BITS) | to;
+    const at = this.#at(holder) + STATE;
+    return Atomics.compareExchange(this.#words, at, before, after) === before;
+  }
+}

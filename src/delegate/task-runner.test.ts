@@ -1,0 +1,114 @@
+import { deepEqual, equal, match, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { AssertionError } from '../base/assert.ts';
+import { createDelegateMemory } from './layout.ts';
+import type { Task } from './task.ts';
+import { TaskHolders } from './task-holders.ts';
+import { type TaskFunction, TaskRunner } from './task-runner.ts';
+import { server } from './task-server.test-data.ts';
+
+type Report = { name: string; error: unknown };
+
+/** Runs one task; `holders` then has its result in holder 0. */
+function run(task: TaskFunction) {
+  const options = { acceptThreads: 1, workerThreads: 0, holdersPerAcceptThread: 1 };
+  const holders = new TaskHolders(createDelegateMemory({ ...options, holderSize: 128 }));
+  const reports: Report[] = [];
+  const tasks = [
+    { name: 'other', run: () => {} },
+    { name: 'mine', run: task },
+  ];
+  const runner = new TaskRunner(holders, tasks, server, (name, error) =>
+    reports.push({ name, error }),
+  );
+  holders.build(0, 0, 1, 0, 0);
+  holders.setInput(0, Buffer.from('/target'), 0, 7);
+  throws(() => runner.run(0), /by the owner/);
+  holders.runInline(0, 0);
+  runner.run(0);
+  return { holders, runner, reports, status: holders.status(0), size: holders.outputSize(0) };
+}
+
+test('the function named by the holder gets its task and leaves the result', () => {
+  const { status, size, reports, runner } = run((task) => task.end(`${task.name} ${task.target}`));
+  equal(status, 200);
+  equal(size, 'mine /target'.length);
+  deepEqual(reports, []);
+  equal(runner.ranCount, 1);
+});
+
+test('a function that ends nothing ends its task with 200 and no body', () => {
+  const { status, size, reports } = run(() => 'ignored');
+  deepEqual([status, size, reports.length], [200, 0, 0]);
+});
+
+test('a throw is 500 with no output, even after `end`', () => {
+  const mistake = new Error('mistake');
+  const { status, size, reports, runner } = run((task) => {
+    task.end('output');
+    throw mistake;
+  });
+  deepEqual([status, size], [500, 0]);
+  deepEqual(reports, [{ name: 'mine', error: mistake }]);
+  equal(runner.failedCount, 1);
+});
+
+test('a throw of undefined is a failure too', () => {
+  const { status, reports } = run(() => {
+    throw undefined;
+  });
+  equal(status, 500);
+  deepEqual(reports, [{ name: 'mine', error: undefined }]);
+});
+
+test('an async function is 500, and its rejection is nobody else’s trouble', async () => {
+  let late: unknown;
+  const { status, size, reports } = run(async (task) => {
+    task.end('early');
+    await null;
+    try {
+      task.end('late');
+    } catch (error) {
+      late = error;
+    }
+    throw new Error('unhandled');
+  });
+  deepEqual([status, size], [500, 0]);
+  match(String(reports[0]!.error), /async tasks are not supported yet/);
+  await new Promise(setImmediate);
+  match(String(late), /used after it ended/);
+});
+
+test('a result that does not fit is 500 and reported', () => {
+  const { status, size, reports } = run((task) => task.end('x'.repeat(65)));
+  deepEqual([status, size], [500, 0]);
+  match(String(reports[0]!.error), /does not fit/);
+});
+
+test('the task is of no use after its function returned', () => {
+  let kept: Task | undefined;
+  run((task) => {
+    kept = task;
+  });
+  throws(() => kept!.end('late'), /used after it ended/);
+});
+
+test('an assertion of the engine is not a failure of the task', () => {
+  throws(
+    () =>
+      run(() => {
+        throw new AssertionError('broken');
+      }),
+    /broken/,
+  );
+});
+
+test('misuse is asserted: two tasks of one name, a task with no function', () => {
+  const options = { acceptThreads: 1, workerThreads: 0, holdersPerAcceptThread: 1 };
+  const holders = new TaskHolders(createDelegateMemory(options));
+  const same = { name: 'same', run: () => {} };
+  throws(() => new TaskRunner(holders, [same, same], server, () => {}), /distinct/);
+  holders.build(0, 0, 1, 0, 0);
+  holders.runInline(0, 0);
+  throws(() => new TaskRunner(holders, [same], server, () => {}).run(0), /has a function/);
+});

@@ -1,0 +1,17 @@
+// The server that the tests of this folder show to their tasks. Control plane.
+
+import type { TaskServer } from './task.ts';
+
+export const server: TaskServer = {
+  options: {
+    port: 0,
+    host: '127.0.0.1',
+    acceptThreads: 1,
+    acceptCapacity: 1,
+    workerThreads: 1,
+    slowDuration: 30,
+    keepAliveTimeoutMs: 1000,
+    backend: 'auto',
+    verbose: false,
+  },
+};

@@ -1,0 +1,171 @@
+// The route table: which route a path and a method lead to.
+//
+// Built at start, which throws on a table that contradicts itself, then immutable: each
+// thread builds its own from the same list. `find` is data plane: one hash over the path, one
+// probe, one comparison. Paths are compared as the bytes that were sent: nothing is decoded or
+// normalised, so "/a%2Fb", "/a/../b" and "/b/" are paths of their own.
+//
+//     FNV-1a(path) & mask -> slots: path + 1, 0 = free; the next slot when another path is there
+//     routes[path * METHODS + method] = the route's index in the list
+
+import { assert } from '../base/assert.ts';
+import { ascii, isAll, PATH } from './characters.ts';
+import {
+  METHOD_GET,
+  METHOD_HEAD,
+  METHOD_NAMES,
+  METHOD_OTHER,
+  METHODS,
+  methodFromName,
+} from './method.ts';
+
+/** What `find` answers when no route has the path. */
+export const ROUTE_NOT_FOUND = -1;
+/** What `find` answers when routes have the path, but none of them the method: see `allow`. */
+export const ROUTE_METHOD_NOT_ALLOWED = -2;
+
+export type Route = {
+  /** A name of METHOD_NAMES. */
+  readonly method: string;
+  /** An exact path. Segments that begin with ":" or "*" are kept for parameters. */
+  readonly path: string;
+};
+
+const FNV_OFFSET = 0x811c_9dc5 | 0;
+const FNV_PRIME = 0x0100_0193;
+
+export class Router {
+  readonly #mask: number;
+  readonly #slots: Int32Array;
+  readonly #hashes: Int32Array;
+  // The bytes of all paths, one after the other, and where each begins; one more marks the end.
+  readonly #bytes: Uint8Array;
+  readonly #offsets: Int32Array;
+  readonly #routes: Int16Array;
+  readonly #allow: readonly string[];
+  readonly #pathSizeMax: number;
+
+  /** @throws Error when a route is malformed or appears twice. */
+  constructor(routes: readonly Route[]) {
+    assert(routes.length < 0x8000, 'a route index has 15 bits');
+    for (const route of routes) check(route);
+    const paths = [...new Set(routes.map((route) => route.path))];
+    const size = capacityFor(paths.length);
+    this.#mask = size - 1;
+    this.#slots = new Int32Array(size);
+    this.#hashes = new Int32Array(paths.length);
+    this.#bytes = ascii(paths.join(''));
+    this.#offsets = new Int32Array(paths.length + 1);
+    this.#pathSizeMax = Math.max(0, ...paths.map((path) => path.length));
+    paths.forEach((path, index) => {
+      this.#insert(path, index);
+    });
+    this.#routes = routeTable(routes, paths);
+    this.#allow = paths.map((_, index) => this.#methodsOf(index));
+    answerHead(this.#routes);
+  }
+
+  /** The index of the route for a path and a method, or one of the two ROUTE_ answers. */
+  find(bytes: Uint8Array, offset: number, size: number, method: number): number {
+    assert(method >= METHOD_OTHER && method < METHODS, 'a method has a code');
+    const path = this.#find(bytes, offset, size);
+    return path < 0 ? ROUTE_NOT_FOUND : this.#routes[path * METHODS + method]!;
+  }
+
+  /** The methods of a path, as the Allow of a 405 lists them (RFC 9110 15.5.6); '' for no path. */
+  allow(bytes: Uint8Array, offset: number, size: number): string {
+    const path = this.#find(bytes, offset, size);
+    return path < 0 ? '' : this.#allow[path]!;
+  }
+
+  #find(bytes: Uint8Array, offset: number, size: number): number {
+    if (size > this.#pathSizeMax) return ROUTE_NOT_FOUND;
+    const slots = this.#slots;
+    const mask = this.#mask;
+    const hash = hashOf(bytes, offset, size);
+    // It ends: at least half of the slots are free.
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const path = slots[slot]! - 1;
+      if (path < 0) return ROUTE_NOT_FOUND;
+      if (this.#hashes[path] === hash && this.#isPath(path, bytes, offset, size)) return path;
+    }
+  }
+
+  #isPath(path: number, bytes: Uint8Array, offset: number, size: number): boolean {
+    const ours = this.#bytes;
+    const first = this.#offsets[path]!;
+    if (this.#offsets[path + 1]! - first !== size) return false;
+    for (let i = 0; i < size; i++) {
+      if (ours[first + i] !== bytes[offset + i]) return false;
+    }
+    return true;
+  }
+
+  // Control plane.
+  #insert(path: string, index: number): void {
+    const hash = hashOf(ascii(path), 0, path.length);
+    let slot = hash & this.#mask;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask;
+    this.#slots[slot] = index + 1;
+    this.#hashes[index] = hash;
+    this.#offsets[index + 1] = this.#offsets[index]! + path.length;
+  }
+
+  // Control plane.
+  #methodsOf(path: number): string {
+    const names = METHOD_NAMES.filter(
+      (_, method) =>
+        this.#routes[path * METHODS + method]! >= 0 ||
+        (method === METHOD_HEAD && this.#routes[path * METHODS + METHOD_GET]! >= 0),
+    );
+    return names.join(', ');
+  }
+}
+
+// FNV-1a: short, good on short keys. A peer cannot fill the table, so it need not be keyed.
+function hashOf(bytes: Uint8Array, offset: number, size: number): number {
+  const end = offset + size;
+  let hash = FNV_OFFSET;
+  for (let at = offset; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
+  return hash;
+}
+
+// A power of two, of which the paths take at most half. Control plane.
+function capacityFor(paths: number): number {
+  let capacity = 2;
+  while (capacity < 2 * paths) capacity *= 2;
+  return capacity;
+}
+
+// Control plane.
+function routeTable(routes: readonly Route[], paths: readonly string[]): Int16Array {
+  const table = new Int16Array(paths.length * METHODS).fill(ROUTE_METHOD_NOT_ALLOWED);
+  const indexOf = new Map(paths.map((path, index) => [path, index]));
+  routes.forEach((route, index) => {
+    const at = indexOf.get(route.path)! * METHODS + methodFromName(route.method);
+    if (table[at]! >= 0) throw new Error(`duplicate route: ${route.method} ${route.path}`);
+    table[at] = index;
+  });
+  return table;
+}
+
+// What answers GET answers HEAD, RFC 9110 9.1 and 9.3.2, unless HEAD has a route of its own.
+// Control plane.
+function answerHead(table: Int16Array): void {
+  for (let at = 0; at < table.length; at += METHODS) {
+    if (table[at + METHOD_HEAD]! < 0) table[at + METHOD_HEAD] = table[at + METHOD_GET]!;
+  }
+}
+
+// Control plane.
+function check(route: Route): void {
+  const { method, path } = route;
+  const name = `${method} ${path}`;
+  if (methodFromName(method) === METHOD_OTHER)
+    throw new Error(`route "${name}": the method is none of ${METHOD_NAMES.slice(1).join(', ')}`);
+  if (!path.startsWith('/')) throw new Error(`route "${name}": the path has no leading slash`);
+  if (!/^[\x21-\x7e]+$/.test(path) || !isAll(ascii(path), 0, path.length, PATH))
+    throw new Error(`route "${name}": the path holds a character that no request path holds`);
+  if (/\/[:*]/.test(path))
+    throw new Error(`route "${name}": parameters are not supported, only exact paths`);
+}

@@ -1,0 +1,62 @@
+// The line between a thread and the main thread: commands come, reports go. Control plane.
+
+import { getHeapStatistics } from 'node:v8';
+import type { MessagePort } from 'node:worker_threads';
+import type { Command, Report } from '../base/thread-plan.ts';
+
+export class ThreadPort {
+  readonly #port: MessagePort;
+  /** Takes the commands that concern the thread's own work. */
+  onCommand: (kind: Command['kind']) => void = () => {};
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.on('message', (command: Command) => {
+      if (command.kind === 'report') this.#reportHeap();
+      else this.onCommand(command.kind);
+    });
+  }
+
+  report(report: Report): void {
+    this.#port.postMessage(report);
+  }
+
+  log(message: string, error?: unknown): void {
+    this.report({
+      kind: 'log',
+      message: error === undefined ? message : `${message}: ${text(error)}`,
+    });
+  }
+
+  /** The thread cannot start; the main thread says why, and ends. */
+  fail(error: unknown): void {
+    const code = (error as NodeJS.ErrnoException)?.code ?? '';
+    this.report({ kind: 'failed', message: text(error), code });
+    this.#port.close();
+  }
+
+  /** Lets the thread end: nothing keeps its event loop alive after this. */
+  end(): void {
+    this.#port.close();
+  }
+
+  #reportHeap(): void {
+    const { used_heap_size, total_allocated_bytes } = heapStatistics();
+    this.report({
+      kind: 'heap',
+      usedBytes: used_heap_size,
+      allocatedBytes: total_allocated_bytes,
+    });
+  }
+}
+
+// Node 26 has `total_allocated_bytes`; its type definitions do not.
+function heapStatistics(): { used_heap_size: number; total_allocated_bytes: number } {
+  return getHeapStatistics() as ReturnType<typeof getHeapStatistics> & {
+    total_allocated_bytes: number;
+  };
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

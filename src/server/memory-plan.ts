@@ -1,0 +1,104 @@
+// The memory plan: every size of the server, derived from its options, one line for each holder.
+// Control plane. Mapped memory is committed by the kernel page by page as it is first touched, so the
+// plan is the most the engine will ever use for connections, not what it uses at start.
+
+import { assert } from '../base/assert.ts';
+import { COUNTERS_SIZE } from '../base/counters.ts';
+import type { ServerOptions } from '../base/options.ts';
+import type { PoolSizes } from '../base/thread-plan.ts';
+import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
+import { REQUEST_LIMITS } from '../connection/connections.ts';
+import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
+import type { DelegateOptions } from '../delegate/layout.ts';
+import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
+import { ioMemorySize } from '../io/uring/uring-io.ts';
+
+/** Task holders of an accept thread, where there are so few threads that all fit the queue. */
+const HOLDERS_PER_ACCEPT_THREAD_MAX = 4096;
+/** A thread of Node's, measured: its heap, stacks and code. */
+const THREAD_SIZE = 6 * 1024 * 1024;
+/** Per connection beside its row: pool, timer wheel, send queue, deferred and starved lists. */
+const CONNECTION_LISTS_SIZE = 9 * 4;
+/** Descriptors beside the connections: standard streams, Node's own, and some to spare. */
+const DESCRIPTORS_RESERVED = 64;
+/** Descriptors of a thread: ring, eventfd, listener, and those of Node's loop. */
+const DESCRIPTORS_PER_THREAD = 12;
+
+export interface MemoryPlan {
+  readonly pools: PoolSizes;
+  readonly delegate: DelegateOptions;
+  /** Bytes of the connections' rows, for one accept thread. */
+  readonly rowsSize: number;
+  /** Bytes of everything, all threads together. */
+  readonly totalSize: number;
+  /** Descriptors that are open when every accept thread is at its capacity. */
+  readonly descriptors: number;
+}
+
+export function planMemory(options: ServerOptions): MemoryPlan {
+  const { acceptThreads, acceptCapacity, workerThreads } = options;
+  const pools: PoolSizes = {
+    // Two submissions for each connection that was served in a tick; more cost one more call.
+    submissions: 1024,
+    // A tick takes 256; the rest waits here, and beyond it in the kernel.
+    completions: 4096,
+    // Held only while a tick looks at them, so one for each completion it may take is enough.
+    recvBuffers: Math.min(256, powerOfTwo(Math.max(16, acceptCapacity))),
+    recvBufferSize: 4096,
+    // Held while responses are not taken by their peers: a bounded number of slow readers.
+    sendBlocks: Math.min(acceptCapacity, 8192),
+    sendBlockSize: 2 * RESPONSE_SIZE_MAX,
+    // Held while a request has arrived in part: a bounded number of slow writers.
+    recvBlocks: Math.min(acceptCapacity, 8192),
+    recvBlockSize: REQUEST_LIMITS.headSizeMax + 4096,
+  };
+  assert(
+    pools.recvBlockSize >= REQUEST_LIMITS.headSizeMax + pools.recvBufferSize,
+    'a block holds a head and a receive buffer',
+  );
+  const delegate: DelegateOptions = {
+    acceptThreads,
+    workerThreads,
+    // One task in flight for each connection at most.
+    holdersPerAcceptThread: Math.max(
+      1,
+      Math.min(
+        acceptCapacity,
+        HOLDERS_PER_ACCEPT_THREAD_MAX,
+        Math.floor(HOLDERS_MAX / acceptThreads),
+      ),
+    ),
+  };
+  const rowsSize = acceptCapacity * CONNECTION_CTX_SIZE;
+  const blocksSize =
+    pools.sendBlocks * pools.sendBlockSize + pools.recvBlocks * pools.recvBlockSize;
+  const acceptThreadSize =
+    ioMemorySize({ ...pools, blocksSize }) +
+    rowsSize +
+    acceptCapacity * CONNECTION_LISTS_SIZE +
+    THREAD_SIZE +
+    COUNTERS_SIZE;
+  return {
+    pools,
+    delegate,
+    rowsSize,
+    totalSize:
+      acceptThreads * acceptThreadSize +
+      workerThreads * (THREAD_SIZE + COUNTERS_SIZE) +
+      delegateLayout(delegate).size,
+    descriptors:
+      acceptThreads * acceptCapacity +
+      (acceptThreads + workerThreads) * DESCRIPTORS_PER_THREAD +
+      DESCRIPTORS_RESERVED,
+  };
+}
+
+/** `bytes` for people, such as "412 MiB". */
+export function formatSize(bytes: number): string {
+  const mebibytes = bytes / 1024 / 1024;
+  return mebibytes < 1024 ? `${Math.ceil(mebibytes)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
+}
+
+function powerOfTwo(count: number): number {
+  return 2 ** Math.ceil(Math.log2(count));
+}

@@ -1,0 +1,180 @@
+// The server as the main thread sees it: binds the listeners, lays the shared memory out, starts the
+// threads, tells them to serve and to drain. Control plane.
+
+import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
+import type { ServerOptions } from '../base/options.ts';
+import type { AcceptThreadPlan, ThreadPlan } from '../base/thread-plan.ts';
+import type { DelegateMemory } from '../delegate/layout.ts';
+import { createDelegateMemory } from '../delegate/layout.ts';
+import type { Listeners } from '../io/listener.ts';
+import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
+import { openEventfd } from '../kernel/eventfd.ts';
+import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
+import { closeDescriptor } from '../kernel/sockets.ts';
+import type { MemoryPlan } from './memory-plan.ts';
+import { formatSize, planMemory } from './memory-plan.ts';
+import { bindError, EXIT_CONFIG, EXIT_FAILURE, StartError } from './start-error.ts';
+import type { Heap } from './thread.ts';
+import { Thread } from './thread.ts';
+
+const ACCEPT_THREAD = new URL('../accept/accept-thread.ts', import.meta.url);
+const WORKER_THREAD = new URL('../worker/worker-thread.ts', import.meta.url);
+
+/** With more workers than this, the server is ready before all of them are: tasks wait for the rest. */
+const WORKERS_BEFORE_READY = 16;
+
+export interface ThreadReport {
+  readonly name: string;
+  readonly counters: Record<string, number>;
+  readonly heap: Heap;
+}
+
+export class Server {
+  readonly options: ServerOptions;
+  readonly plan: MemoryPlan;
+  readonly port: number;
+  /** What the person who started the server should know, a line each. */
+  readonly warnings: readonly string[];
+  /** Settles when every thread has ended; throws when one ended that was not told to. */
+  readonly ended: Promise<void>;
+  readonly #acceptThreads: readonly Thread[];
+  readonly #workerThreads: readonly Thread[];
+  #draining = false;
+
+  private constructor(
+    options: ServerOptions,
+    plan: MemoryPlan,
+    port: number,
+    acceptThreads: readonly Thread[],
+    workerThreads: readonly Thread[],
+  ) {
+    this.options = options;
+    this.plan = plan;
+    this.port = port;
+    this.warnings = warnings(plan);
+    this.#acceptThreads = acceptThreads;
+    this.#workerThreads = workerThreads;
+    this.ended = this.#end();
+    this.ended.catch(() => {});
+  }
+
+  /**
+   * Starts a server that runs the application at the URL `app`. When this settles, connections are
+   * served. @throws StartError
+   */
+  static async start(
+    options: ServerOptions,
+    app: string,
+    log: (message: string) => void,
+  ): Promise<Server> {
+    const plan = planMemory(options);
+    checkMemory(plan);
+    const { acceptThreads, workerThreads } = options;
+    const listeners = bind(options);
+    const wakeups = Array.from({ length: acceptThreads + workerThreads }, openEventfd);
+    const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters'> = {
+      options,
+      app,
+      delegateMemory: createDelegateMemory(plan.delegate),
+      acceptWakeups: wakeups.slice(0, acceptThreads),
+      workerWakeups: wakeups.slice(acceptThreads),
+    };
+    const accepts = listeners.fds.map((listenerFd, index) => {
+      const threadPlan: AcceptThreadPlan<DelegateMemory> = {
+        ...base,
+        index,
+        counters: new SharedArrayBuffer(COUNTERS_SIZE),
+        listenerFd,
+        pools: plan.pools,
+        rows: new SharedArrayBuffer(plan.rowsSize),
+      };
+      return new Thread(`accept-${index}`, ACCEPT_THREAD, threadPlan, log);
+    });
+    const workers = Array.from({ length: workerThreads }, (_, index) => {
+      const threadPlan = { ...base, index, counters: new SharedArrayBuffer(COUNTERS_SIZE) };
+      return new Thread(`worker-${index}`, WORKER_THREAD, threadPlan, log);
+    });
+    try {
+      const awaited = [...accepts, ...workers.slice(0, WORKERS_BEFORE_READY)];
+      await Promise.all(awaited.map((thread) => thread.ready));
+    } catch (error) {
+      await Promise.all([...accepts, ...workers].map((thread) => thread.terminate()));
+      closeListeners(listeners.fds);
+      for (const fd of wakeups) closeDescriptor(fd);
+      throw error;
+    }
+    startListening(listeners.fds);
+    for (const thread of accepts) thread.tell('serve');
+    const server = new Server(options, plan, listeners.port, accepts, workers);
+    return server;
+  }
+
+  /** Answers what is in flight, then ends: `ended` tells when. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const thread of this.#acceptThreads) thread.tell('drain');
+  }
+
+  /** Counters and heap of every thread. */
+  report(): Promise<ThreadReport[]> {
+    const threads = [...this.#acceptThreads, ...this.#workerThreads];
+    return Promise.all(
+      threads.map(async (thread) => ({
+        name: thread.name,
+        counters: readCounters(thread.counters),
+        heap: await thread.heap(),
+      })),
+    );
+  }
+
+  // Workers end after the accept threads, which wait for their tasks.
+  async #end(): Promise<void> {
+    const died = (thread: Thread): Promise<void> =>
+      thread.ended.then((error) => {
+        if (error === undefined && this.#draining) return;
+        const cause = error?.stack ?? 'it ended by itself';
+        throw new StartError(`thread ${thread.name} died: ${cause}`, EXIT_FAILURE);
+      });
+    const workers = Promise.all(
+      this.#workerThreads.map((thread) => Promise.all([thread.ready, died(thread)])),
+    );
+    await Promise.race([Promise.all(this.#acceptThreads.map(died)), failureOf(workers)]);
+    for (const thread of this.#workerThreads) thread.tell('drain');
+    await workers;
+  }
+}
+
+// Settles only when `promise` fails.
+function failureOf(promise: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => {
+    promise.catch(reject);
+  });
+}
+
+function bind({ host, port, acceptThreads }: ServerOptions): Listeners {
+  try {
+    return bindListeners(host, port, acceptThreads);
+  } catch (error) {
+    throw bindError(error, host, port);
+  }
+}
+
+function checkMemory(plan: MemoryPlan): void {
+  const limit = memoryLimit();
+  if (plan.totalSize <= limit) return;
+  throw new StartError(
+    `${formatSize(plan.totalSize)} of memory are planned, but the limit of the control group is ` +
+      `${formatSize(limit)}; lower --accept-capacity or the number of threads`,
+    EXIT_CONFIG,
+  );
+}
+
+function warnings(plan: MemoryPlan): string[] {
+  const limit = descriptorLimit();
+  if (plan.descriptors <= limit) return [];
+  return [
+    `the descriptor limit is ${limit}, but the capacity asks for ${plan.descriptors}: beyond the ` +
+      'limit new connections wait; raise it (ulimit -n) or lower --accept-capacity',
+  ];
+}

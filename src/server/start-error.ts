@@ -1,0 +1,83 @@
+// Why a server did not start: one clear line, with the cause and the remedy, and an exit code of
+// sysexits.h. Control plane.
+
+export const EXIT_FAILURE = 1;
+export const EXIT_USAGE = 2;
+/** EX_UNAVAILABLE: the address. */
+export const EXIT_UNAVAILABLE = 69;
+/** EX_NOPERM. */
+export const EXIT_NO_PERMISSION = 77;
+/** EX_CONFIG. */
+export const EXIT_CONFIG = 78;
+
+export class StartError extends Error {
+  override name = 'StartError';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** What a failed bind means to the person who started the server. */
+export function bindError(error: unknown, host: string, port: number): StartError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const address = formatAddress(host, port);
+  switch (code) {
+    case 'EADDRINUSE':
+      return new StartError(
+        `${address} is in use by another server; choose another --port, or end that server`,
+        EXIT_UNAVAILABLE,
+      );
+    case 'EADDRNOTAVAIL':
+      return new StartError(
+        `${host} is not an address of this machine; choose another --host`,
+        EXIT_UNAVAILABLE,
+      );
+    case 'EACCES':
+      return new StartError(
+        `no permission to listen on ${address}; choose a --port from 1024 on, or grant ` +
+          'CAP_NET_BIND_SERVICE',
+        EXIT_NO_PERMISSION,
+      );
+    default:
+      return new StartError(
+        `cannot listen on ${address}: ${(error as Error).message}`,
+        EXIT_UNAVAILABLE,
+      );
+  }
+}
+
+/** What a thread that could not start means: `code` is of the error it met. */
+export function threadError(name: string, message: string, code: string): StartError {
+  switch (code) {
+    case 'EPERM':
+    case 'ENOSYS':
+      return new StartError(
+        `io_uring is refused (${code}): by seccomp, as in a container's default profile, by the ` +
+          'sysctl kernel.io_uring_disabled, or the kernel is too old',
+        EXIT_CONFIG,
+      );
+    case 'EINVAL':
+      return new StartError('this kernel is too old: io_uring needs Linux 6.6', EXIT_CONFIG);
+    case 'EMFILE':
+    case 'ENFILE':
+      return new StartError(
+        `${name}: too few descriptors to start; raise the limit (ulimit -n)`,
+        EXIT_CONFIG,
+      );
+    case 'ENOMEM':
+      return new StartError(
+        `${name}: too little memory; lower --accept-capacity or the number of threads`,
+        EXIT_CONFIG,
+      );
+    default:
+      return new StartError(`${name} failed to start: ${message}`, EXIT_FAILURE);
+  }
+}
+
+/** `host:port`, with an IPv6 host in brackets as in a URL. */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,69 @@
+// A thread as the main thread sees it: started from a plan, ready or failed, told what to do, gone.
+// Control plane.
+
+import { Worker } from 'node:worker_threads';
+import type { Counters } from '../base/counters.ts';
+import type { Command, Report, ThreadPlan } from '../base/thread-plan.ts';
+import { threadError } from './start-error.ts';
+
+export interface Heap {
+  readonly usedBytes: number;
+  readonly allocatedBytes: number;
+}
+
+export class Thread {
+  readonly name: string;
+  readonly counters: Counters;
+  /** Settles when the thread is ready, or throws the StartError that says why it is not. */
+  readonly ready: Promise<void>;
+  /** Settles when the thread has ended, with the error that ended it if there was one. */
+  readonly ended: Promise<Error | undefined>;
+  readonly #worker: Worker;
+  readonly #log: (message: string) => void;
+  #onHeap: ((heap: Heap) => void) | undefined;
+
+  constructor(name: string, entry: URL, plan: ThreadPlan<unknown>, log: (message: string) => void) {
+    this.name = name;
+    this.counters = new Float64Array(plan.counters);
+    this.#log = log;
+    this.#worker = new Worker(entry, { name, workerData: plan });
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.on('message', (report: Report) => {
+        if (report.kind === 'ready') resolve();
+        else if (report.kind === 'failed') reject(threadError(name, report.message, report.code));
+        else this.#onReport(report);
+      });
+      this.#worker.once('error', (error) => reject(threadError(name, String(error), '')));
+    });
+    // A failure before anyone waits is not an unhandled rejection; whoever waits still gets it.
+    this.ready.catch(() => {});
+    this.ended = new Promise((resolve) => {
+      let failure: Error | undefined;
+      this.#worker.once('error', (error) => {
+        failure = error as Error;
+      });
+      this.#worker.once('exit', () => resolve(failure));
+    });
+  }
+
+  tell(kind: Command['kind']): void {
+    this.#worker.postMessage({ kind } satisfies Command);
+  }
+
+  /** How the heap of the thread is now. */
+  heap(): Promise<Heap> {
+    return new Promise((resolve) => {
+      this.#onHeap = resolve;
+      this.tell('report');
+    });
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #onReport(report: Report): void {
+    if (report.kind === 'log') this.#log(`${this.name}: ${report.message}`);
+    else if (report.kind === 'heap') this.#onHeap?.(report);
+  }
+}
