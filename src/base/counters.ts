@@ -32,18 +32,20 @@ export const Counter = {
   tasksFailed: 20,
   /** Receives that found no buffer, and were submitted again. */
   recvBuffersDry: 21,
-  recvBlocksDry: 22,
-  sendBlocksDry: 23,
+  /** Connections closed because half of all receive buffers were held for others that wait. */
+  recvBuffersHeldMax: 22,
+  recvBlocksDry: 23,
+  sendBlocksDry: 24,
   /** Times a connection was suspended until its responses were taken. */
-  suspended: 24,
+  suspended: 25,
   // Connections that ended, by the reason: see `connection/close-reason.ts`.
-  closedServed: 25,
-  closedByPeer: 26,
-  closedByReset: 27,
-  closedBadRequest: 28,
-  closedIdle: 29,
-  closedNoMemory: 30,
-  closedDraining: 31,
+  closedServed: 26,
+  closedByPeer: 27,
+  closedByReset: 28,
+  closedBadRequest: 29,
+  closedIdle: 30,
+  closedNoMemory: 31,
+  closedDraining: 32,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

@@ -34,7 +34,7 @@ const FOLLOWS = Uint8Array.of(
 );
 
 // Flags. Each is true exactly when ...
-/** ... a receive is submitted and not completed. */
+/** ... a receive is submitted and its last completion has not come. */
 export const RECV_IN_FLIGHT = 1;
 /** ... a send is submitted and not completed. */
 export const SEND_IN_FLIGHT = 2;
@@ -52,6 +52,8 @@ export const SUSPENDED = 64;
 export const DEFERRED = 128;
 /** ... the request that is delegated was HEAD. */
 export const HEAD_REQUEST = 256;
+/** ... the receive in flight was asked to end. */
+export const RECV_CANCELLED = 1024;
 /** ... the kernel closes the descriptor. */
 export const CLOSE_IN_FLIGHT = 512;
 
@@ -72,6 +74,8 @@ const REASON = 9;
 const REQUESTS = 10;
 const RESPONSE_CONNECTION = 11;
 const HOLDER = 12;
+const HELD_FIRST = 13;
+const HELD_LAST = 14;
 const WORDS = 16;
 
 export const CONNECTION_CTX_SIZE = WORDS * 4;
@@ -97,6 +101,8 @@ export class ConnectionTable {
     this.#rows[row + SEND_BLOCK] = NONE;
     this.#rows[row + RECV_BLOCK] = NONE;
     this.#rows[row + HOLDER] = NONE;
+    this.#rows[row + HELD_FIRST] = NONE;
+    this.#rows[row + HELD_LAST] = NONE;
     this.setState(slot, ACCEPTING);
     return slot;
   }
@@ -106,6 +112,7 @@ export class ConnectionTable {
     assert(!this.isInFlight(slot), 'a slot is released when nothing of it is in flight');
     assert(this.sendBlock(slot) === NONE, 'a released connection holds no send block');
     assert(this.recvBlock(slot) === NONE, 'a released connection holds no receive block');
+    assert(this.heldFirst(slot) === NONE, 'a released connection holds no receive buffer');
     this.setState(slot, FREE);
     this.#rows[slot * WORDS + FD] = NONE;
     this.pool.release(slot);
@@ -194,6 +201,21 @@ export class ConnectionTable {
     assert(start <= end, 'no more is read than was received');
     this.#rows[slot * WORDS + RECV_START] = start;
     this.#rows[slot * WORDS + RECV_END] = end;
+  }
+
+  /** The first and the last of the receive buffers that are held for later, or NONE. */
+  heldFirst(slot: number): number {
+    return this.#rows[slot * WORDS + HELD_FIRST]!;
+  }
+
+  heldLast(slot: number): number {
+    return this.#rows[slot * WORDS + HELD_LAST]!;
+  }
+
+  setHeld(slot: number, first: number, last: number): void {
+    assert((first === NONE) === (last === NONE), 'a list has both ends or none');
+    this.#rows[slot * WORDS + HELD_FIRST] = first;
+    this.#rows[slot * WORDS + HELD_LAST] = last;
   }
 
   reason(slot: number): number {

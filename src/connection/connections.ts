@@ -15,6 +15,8 @@ import { ACCEPT, CLOSE, RECV, SEND } from '../io/token.ts';
 import { ECANCELED, ENOBUFS } from '../kernel/errno.ts';
 import type { Loop } from '../loop/loop.ts';
 import { BlockPool } from '../memory/block-pool.ts';
+import { NONE } from '../memory/pool.ts';
+import { SlotQueue } from '../memory/slot-queue.ts';
 import {
   BAD_REQUEST,
   BY_PEER,
@@ -33,6 +35,7 @@ import {
   LINGERING,
   OPEN,
   PEER_ENDED,
+  RECV_CANCELLED,
   RECV_IN_FLIGHT,
   SUSPENDED,
   TERMINATING,
@@ -75,10 +78,8 @@ export class Connections {
   readonly #exchange: HttpExchange;
   readonly #date = new DateField();
   readonly #keepAliveTimeoutMs: number;
-  // Connections whose unread bytes are looked at in the deferred phase, each once: a ring.
-  readonly #deferred: Int32Array;
-  #deferredHead = 0;
-  #deferredCount = 0;
+  // Connections whose unread bytes are looked at in the deferred phase: those with the flag DEFERRED.
+  readonly #deferred: SlotQueue;
 
   constructor(options: ConnectionsOptions) {
     const { loop, counters, capacity } = options;
@@ -118,7 +119,7 @@ export class Connections {
       onUserCode: () => loop.userCodeRan(),
       log: options.log,
     });
-    this.#deferred = new Int32Array(capacity);
+    this.#deferred = new SlotQueue(capacity);
   }
 
   /** An accept has answered `fd` for a reserved slot. */
@@ -146,7 +147,7 @@ export class Connections {
     }
     switch (operation) {
       case RECV:
-        this.#onRecv(slot, io.result, io.buffer);
+        this.#onRecv(slot, io.result, io.buffer, io.more);
         break;
       case SEND:
         this.#onSend(slot, io.result);
@@ -184,15 +185,14 @@ export class Connections {
 
   /** The deferred phase of a tick. */
   runDeferred(budget: number): boolean {
-    for (let ran = 0; ran < budget && this.#deferredCount > 0; ran++) {
-      const slot = this.#deferred[this.#deferredHead]!;
-      this.#deferredHead = (this.#deferredHead + 1) % this.#deferred.length;
-      this.#deferredCount--;
+    for (let ran = 0; ran < budget; ran++) {
+      const slot = this.#deferred.shift();
+      if (slot === NONE) return false;
       this.table.clearFlag(slot, DEFERRED);
       if (this.table.state(slot) === OPEN) this.#serveUnread(slot);
       else if (this.table.state(slot) === TERMINATING) this.#lifecycle.terminateJoin(slot);
     }
-    return this.#deferredCount > 0;
+    return this.#deferred.count > 0;
   }
 
   /** The send phase of a tick. */
@@ -253,29 +253,32 @@ export class Connections {
     assert(this.#io.buffersUsed === 0, 'every receive buffer is back');
   }
 
-  #onRecv(slot: number, result: number, buffer: number): void {
+  #onRecv(slot: number, result: number, buffer: number, more: boolean): void {
     const table = this.table;
-    table.clearFlag(slot, RECV_IN_FLIGHT);
-    if (result > 0) this.#onReceived(slot, buffer, result);
+    if (!more) table.clearFlag(slot, RECV_IN_FLIGHT | RECV_CANCELLED);
+    if (result > 0) this.#onReceived(slot, buffer, result, more);
     else if (table.state(slot) === TERMINATING) this.#lifecycle.terminateJoin(slot);
     else if (result === -ENOBUFS) this.#recvSide.starve(slot);
     else if (result === 0) this.#onPeerEnded(slot);
-    else this.#lifecycle.terminate(slot, result === -ECANCELED ? DRAINING : BY_RESET);
+    else if (result === -ECANCELED) this.#onRecvCancelled(slot);
+    else this.#lifecycle.terminate(slot, BY_RESET);
   }
 
-  #onReceived(slot: number, buffer: number, size: number): void {
-    const start = this.#io.bufferOffset(buffer);
-    switch (this.table.state(slot)) {
+  #onReceived(slot: number, buffer: number, size: number, more: boolean): void {
+    const table = this.table;
+    switch (table.state(slot)) {
       case OPEN:
-        if (this.#recvSide.hasUnread(slot)) {
-          this.#recvSide.append(slot, start, start + size);
+        if (table.has(slot, SUSPENDED | DEFERRED)) this.#hold(slot, buffer, size, more);
+        else if (table.has(slot, CLOSE_AFTER_SEND)) {
+          table.setFlag(slot, LINGER_AFTER_SEND);
           this.#io.releaseBuffer(buffer);
-          this.#serveUnread(slot);
         } else {
-          this.#exchange.parser.begin();
-          this.#serve(slot, start, start + size);
-          this.#io.releaseBuffer(buffer);
+          this.#serveBuffer(slot, buffer, size);
+          this.#afterServe(slot);
         }
+        break;
+      case DELEGATED:
+        this.#hold(slot, buffer, size, more);
         break;
       case LINGERING:
         this.#io.releaseBuffer(buffer);
@@ -286,30 +289,65 @@ export class Connections {
         this.#lifecycle.terminateJoin(slot);
         break;
       default:
-        assert(false, 'a receive is in flight only while bytes are of use');
+        assert(false, 'bytes arrive on a connection that is there');
     }
   }
 
+  // The bytes came too early: a task runs, or responses wait to be taken.
+  #hold(slot: number, buffer: number, size: number, more: boolean): void {
+    if (this.#recvSide.hold(slot, buffer, size, more)) return;
+    this.#io.releaseBuffer(buffer);
+    this.#lifecycle.terminate(slot, NO_MEMORY);
+  }
+
+  // The receive was cancelled because bytes came too early; by now they may have been served.
+  #onRecvCancelled(slot: number): void {
+    const waits = this.table.has(slot, SUSPENDED | DEFERRED | CLOSE_AFTER_SEND);
+    if (this.table.state(slot) === LINGERING) this.#recvSide.arm(slot);
+    else if (this.table.state(slot) === OPEN && !waits) this.#receiveNext(slot);
+  }
+
+  // Goes on with the bytes that were kept, and then with the buffers that were held.
   #serveUnread(slot: number): void {
-    if (!this.#recvSide.hasUnread(slot)) {
-      this.#afterServe(slot);
-      return;
+    const recvSide = this.#recvSide;
+    if (recvSide.hasUnread(slot)) {
+      recvSide.restoreParser(slot, this.#exchange.parser);
+      this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     }
-    this.#recvSide.restoreParser(slot, this.#exchange.parser);
-    this.#serve(slot, this.#recvSide.unreadStart(slot), this.#recvSide.unreadEnd(slot));
+    while (this.#isReady(slot)) {
+      const buffer = recvSide.takeHeld(slot);
+      if (buffer === NONE) break;
+      this.#serveBuffer(slot, buffer, recvSide.heldSize(buffer));
+    }
+    this.#afterServe(slot);
+  }
+
+  // True exactly when the next request of the connection may be looked at.
+  #isReady(slot: number): boolean {
+    return this.table.state(slot) === OPEN && !this.table.has(slot, SUSPENDED | CLOSE_AFTER_SEND);
+  }
+
+  #serveBuffer(slot: number, buffer: number, size: number): void {
+    const recvSide = this.#recvSide;
+    const start = this.#io.bufferOffset(buffer);
+    if (recvSide.hasUnread(slot)) {
+      recvSide.append(slot, start, start + size);
+      recvSide.restoreParser(slot, this.#exchange.parser);
+      this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
+    } else {
+      this.#exchange.parser.begin();
+      this.#serve(slot, start, start + size);
+    }
+    this.#io.releaseBuffer(buffer);
   }
 
   #serve(slot: number, start: number, end: number): void {
-    const table = this.table;
-    table.clearFlag(slot, SUSPENDED);
+    this.table.clearFlag(slot, SUSPENDED);
     const at = this.#exchange.serve(slot, start, end);
-    const ends = table.has(slot, CLOSE_AFTER_SEND) && table.state(slot) === OPEN;
-    if (at === end || ends) this.#recvSide.release(slot);
+    if (at === end) this.#recvSide.forgetUnread(slot);
     else if (!this.#recvSide.keep(slot, at, end, this.#exchange.parser)) {
       this.#lifecycle.terminate(slot, NO_MEMORY);
-      return;
     }
-    this.#afterServe(slot);
   }
 
   // What the connection waits for now: the next bytes, its task, or its own send side.
@@ -322,8 +360,11 @@ export class Connections {
       return;
     }
     if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
-    if (table.has(slot, CLOSE_AFTER_SEND)) this.#touch(slot);
-    else if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
+    if (table.has(slot, CLOSE_AFTER_SEND)) {
+      // Bytes after the last request would make the kernel answer a close with a reset.
+      if (this.#recvSide.release(slot)) table.setFlag(slot, LINGER_AFTER_SEND);
+      this.#touch(slot);
+    } else if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
     else this.#receiveNext(slot);
   }
 
@@ -341,6 +382,7 @@ export class Connections {
   #onPeerEnded(slot: number): void {
     const table = this.table;
     table.setFlag(slot, PEER_ENDED);
+    if (table.state(slot) === DELEGATED || table.has(slot, SUSPENDED | DEFERRED)) return;
     if (table.state(slot) === LINGERING) {
       this.#lifecycle.terminate(slot, table.reason(slot));
     } else if (this.#sendSide.isOwing(slot)) {
@@ -373,8 +415,6 @@ export class Connections {
     const table = this.table;
     if (table.has(slot, DEFERRED)) return;
     table.setFlag(slot, DEFERRED);
-    const tail = (this.#deferredHead + this.#deferredCount) % this.#deferred.length;
-    this.#deferred[tail] = slot;
-    this.#deferredCount++;
+    this.#deferred.push(slot);
   }
 }

@@ -125,12 +125,7 @@ export class HttpExchange {
       this.#answer(slot, space, at);
       at += parser.size;
       parser.begin();
-      if (table.state(slot) !== OPEN) return at;
-      if (table.has(slot, CLOSE_AFTER_SEND)) {
-        // Bytes after the last request make the kernel answer a close with a reset.
-        if (at < end) table.setFlag(slot, LINGER_AFTER_SEND);
-        return at;
-      }
+      if (table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND)) return at;
     }
     return at;
   }

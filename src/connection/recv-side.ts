@@ -4,8 +4,10 @@
 //     block  [ read | not read yet | space ]
 //                   ^start         ^end
 //
-// A receive is submitted only when at most a head's worth of unread bytes is kept, and brings at most
-// a receive buffer's worth: a block of both sizes together can never overflow.
+// Bytes are put into a block only when at most a head's worth is kept there, a receive buffer's worth
+// at a time: a block of both sizes together can never overflow. What arrives while the connection
+// waits for its task, or for its peer to take responses, stays in its receive buffers: they are held,
+// in order, and the receive that repeats is cancelled.
 //
 // Owner: one thread. Data plane.
 
@@ -15,10 +17,12 @@ import { Counter, count } from '../base/counters.ts';
 import type { RequestParser } from '../http/request-parser.ts';
 import { PARSER_STATE_WORDS } from '../http/request-parser.ts';
 import type { Io } from '../io/io.ts';
+import { RECV } from '../io/token.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
+import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { RECV_IN_FLIGHT } from './connection-table.ts';
+import { RECV_CANCELLED, RECV_IN_FLIGHT } from './connection-table.ts';
 
 export class RecvSide {
   readonly #io: Io;
@@ -28,8 +32,12 @@ export class RecvSide {
   // How far the head in each block was parsed.
   readonly #parserStates: Int32Array;
   // Connections whose receive found no buffer.
-  readonly #starved: Int32Array;
-  #starvedCount = 0;
+  readonly #starved: SlotQueue;
+  // By buffer that is held for a connection: how many bytes, and the next one of the connection.
+  readonly #heldSize: Int32Array;
+  readonly #heldNext: Int32Array;
+  readonly #heldMax: number;
+  #heldCount = 0;
 
   constructor(io: Io, table: ConnectionTable, blocks: BlockPool, counters: Counters) {
     this.#io = io;
@@ -37,15 +45,21 @@ export class RecvSide {
     this.#blocks = blocks;
     this.#counters = counters;
     this.#parserStates = new Int32Array(blocks.pool.capacity * PARSER_STATE_WORDS);
-    this.#starved = new Int32Array(table.pool.capacity);
+    this.#starved = new SlotQueue(table.pool.capacity);
+    this.#heldSize = new Int32Array(io.bufferCount);
+    this.#heldNext = new Int32Array(io.bufferCount);
+    this.#heldMax = io.bufferCount >> 1;
   }
 
-  /** Submits a receive, unless one is in flight. */
+  /**
+   * Submits a receive, unless one is in flight. The first one of a connection is for once: many peers
+   * send one request and are then closed, which a receive that repeats would only hold up.
+   */
   arm(slot: number): void {
     const table = this.#table;
     if (table.has(slot, RECV_IN_FLIGHT)) return;
     table.setFlag(slot, RECV_IN_FLIGHT);
-    this.#io.recv(table.fd(slot), slot, table.generation(slot));
+    this.#submit(slot);
   }
 
   /**
@@ -55,17 +69,57 @@ export class RecvSide {
   starve(slot: number): void {
     count(this.#counters, Counter.recvBuffersDry);
     this.#table.setFlag(slot, RECV_IN_FLIGHT);
-    this.#starved[this.#starvedCount++] = slot;
+    this.#starved.push(slot);
   }
 
   /** The release phase of a tick. */
   feed(): void {
-    const table = this.#table;
-    for (let index = 0; index < this.#starvedCount; index++) {
-      const slot = this.#starved[index]!;
-      this.#io.recv(table.fd(slot), slot, table.generation(slot));
+    for (let slot = this.#starved.shift(); slot !== NONE; slot = this.#starved.shift()) {
+      this.#submit(slot);
     }
-    this.#starvedCount = 0;
+  }
+
+  /**
+   * Holds a receive buffer for later: its bytes came while the connection was not ready for them. The
+   * receive that brought them, if it repeats, is asked to end. False when half of all buffers are
+   * held: the other half is for the connections that are served.
+   */
+  hold(slot: number, buffer: number, size: number, more: boolean): boolean {
+    const table = this.#table;
+    if (this.#heldCount >= this.#heldMax) {
+      count(this.#counters, Counter.recvBuffersHeldMax);
+      return false;
+    }
+    this.#heldCount++;
+    this.#heldSize[buffer] = size;
+    this.#heldNext[buffer] = NONE;
+    const last = table.heldLast(slot);
+    if (last === NONE) table.setHeld(slot, buffer, buffer);
+    else {
+      this.#heldNext[last] = buffer;
+      table.setHeld(slot, table.heldFirst(slot), buffer);
+    }
+    if (more && !table.has(slot, RECV_CANCELLED)) {
+      table.setFlag(slot, RECV_CANCELLED);
+      this.#io.cancel(RECV, slot, table.generation(slot));
+    }
+    return true;
+  }
+
+  /** Takes the first buffer that is held, or NONE. Its caller releases it. */
+  takeHeld(slot: number): number {
+    const table = this.#table;
+    const buffer = table.heldFirst(slot);
+    if (buffer === NONE) return NONE;
+    const next = this.#heldNext[buffer]!;
+    table.setHeld(slot, next, next === NONE ? NONE : table.heldLast(slot));
+    this.#heldCount--;
+    return buffer;
+  }
+
+  /** How many bytes lie in a buffer that was held. */
+  heldSize(buffer: number): number {
+    return this.#heldSize[buffer]!;
   }
 
   /** True exactly when unread bytes are kept. */
@@ -129,13 +183,30 @@ export class RecvSide {
     parser.restore(this.#parserStates, this.#table.recvBlock(slot) * PARSER_STATE_WORDS);
   }
 
-  /** Forgets the unread bytes, if there are any. */
-  release(slot: number): void {
+  /** Forgets the bytes that are kept or held, if there are any. Answers whether there were. */
+  release(slot: number): boolean {
+    let dropped = this.hasUnread(slot);
+    for (let buffer = this.takeHeld(slot); buffer !== NONE; buffer = this.takeHeld(slot)) {
+      this.#io.releaseBuffer(buffer);
+      dropped = true;
+    }
+    this.forgetUnread(slot);
+    return dropped;
+  }
+
+  /** Forgets the bytes that are kept, if there are any. */
+  forgetUnread(slot: number): void {
     const table = this.#table;
     const block = table.recvBlock(slot);
     if (block === NONE) return;
     table.setRecvBlock(slot, NONE);
     table.setRecvRange(slot, 0, 0);
     this.#blocks.release(block);
+  }
+
+  #submit(slot: number): void {
+    const table = this.#table;
+    const repeat = table.requests(slot) > 0;
+    this.#io.recv(table.fd(slot), slot, table.generation(slot), repeat);
   }
 }

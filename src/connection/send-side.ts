@@ -15,6 +15,7 @@ import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
+import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { SEND_IN_FLIGHT, SEND_QUEUED } from './connection-table.ts';
 
@@ -28,16 +29,15 @@ export class SendSide {
   readonly #table: ConnectionTable;
   readonly #blocks: BlockPool;
   readonly #counters: Counters;
-  // Connections with something to send, each once.
-  readonly #queue: Int32Array;
-  #queued = 0;
+  // Connections with something to send: those with the flag SEND_QUEUED.
+  readonly #queue: SlotQueue;
 
   constructor(io: Io, table: ConnectionTable, blocks: BlockPool, counters: Counters) {
     this.#io = io;
     this.#table = table;
     this.#blocks = blocks;
     this.#counters = counters;
-    this.#queue = new Int32Array(table.pool.capacity);
+    this.#queue = new SlotQueue(table.pool.capacity);
   }
 
   /**
@@ -85,12 +85,10 @@ export class SendSide {
   /** The send phase of a tick. */
   flush(): void {
     const table = this.#table;
-    for (let index = 0; index < this.#queued; index++) {
-      const slot = this.#queue[index]!;
+    for (let slot = this.#queue.shift(); slot !== NONE; slot = this.#queue.shift()) {
       table.clearFlag(slot, SEND_QUEUED);
       if (this.isOwing(slot) && !table.has(slot, SEND_IN_FLIGHT)) this.#send(slot);
     }
-    this.#queued = 0;
   }
 
   onSend(slot: number, result: number): number {
@@ -136,6 +134,6 @@ export class SendSide {
     const table = this.#table;
     if (table.has(slot, SEND_QUEUED)) return;
     table.setFlag(slot, SEND_QUEUED);
-    this.#queue[this.#queued++] = slot;
+    this.#queue.push(slot);
   }
 }

@@ -5,7 +5,8 @@
 //
 // Rules that every backend keeps, and `test/contract/` checks:
 // - A submission ends in exactly one completion, which names its operation, slot and generation and
-//   carries a result: a count or descriptor, or an error number negated. WAKEUP alone repeats.
+//   carries a result: a count or descriptor, or an error number negated. WAKEUP, and a RECV that was
+//   asked to repeat, have completions before their last one, with `more` set.
 // - Nothing completes within the submitting call; `submitAndWait` is the only place that sleeps.
 // - Memory given to `send` belongs to the kernel until the completion.
 // - A cancelled operation completes with -ECANCELED, or with its result if that came first. The
@@ -30,10 +31,11 @@ export interface Io {
   /** Accepts one connection. Result: a non-blocking, close-on-exec descriptor. */
   accept(listenerFd: number, slot: number, generation: number): void;
   /**
-   * Receives once, when bytes arrive. Result: how many, in the buffer `buffer`, to be given back with
-   * `releaseBuffer`; 0 when the peer has ended its side; -ENOBUFS when every buffer is taken.
+   * Receives when bytes arrive: once, or with `repeat` each time until it fails or is cancelled.
+   * Result: how many, in the buffer `buffer`, to be given back with `releaseBuffer`; 0 when the peer
+   * has ended its side; -ENOBUFS when every buffer is taken.
    */
-  recv(fd: number, slot: number, generation: number): void;
+  recv(fd: number, slot: number, generation: number, repeat: boolean): void;
   /** Sends `size` bytes of `memory` from `offset` on. Result: how many were taken, maybe fewer. */
   send(fd: number, offset: number, size: number, slot: number, generation: number): void;
   close(fd: number, slot: number, generation: number): void;
@@ -62,9 +64,14 @@ export interface Io {
   /** The receive buffer that a RECV filled, or -1. */
   readonly buffer: number;
 
+  /** True exactly when the operation goes on: this was not its last completion. */
+  readonly more: boolean;
+
   /** Where the bytes of a receive buffer begin. */
   bufferOffset(buffer: number): number;
   releaseBuffer(buffer: number): void;
+  /** Receive buffers there are. */
+  readonly bufferCount: number;
   /** Receive buffers that hold bytes now. */
   readonly buffersUsed: number;
   readonly buffersHighWater: number;

@@ -28,6 +28,8 @@ export const IORING_POLL_ADD_MULTI = 1 << 0;
 export const IORING_TIMEOUT_UPDATE = 1 << 1;
 /** In `ioprio` of a recv: do not try first, wait for readiness (5.19). */
 export const IORING_RECVSEND_POLL_FIRST = 1 << 0;
+/** In `ioprio` of a recv: stay armed after each completion (6.0). */
+export const IORING_RECV_MULTISHOT = 1 << 1;
 /** Completion flag: the upper 16 bits name the buffer that was taken. */
 export const IORING_CQE_F_BUFFER = 1 << 0;
 /** Completion flag: the operation stays armed. */

@@ -181,7 +181,7 @@ test('code of the user gives Node a turn before the loop sleeps', async () => {
 test('a completion reaches the client', async () => {
   const { loop } = makeLoop();
   const client = new Recorder(loop);
-  loop.io.recv(1_000_000, 0, 0);
+  loop.io.recv(1_000_000, 0, 0, false);
   await new Promise<void>((resolve) => {
     client.onPhase = (phase) => {
       if (phase !== 'completion') return false;

@@ -2,7 +2,6 @@
 // Control plane. Mapped memory is committed by the kernel page by page as it is first touched, so the
 // plan is the most the engine will ever use for connections, not what it uses at start.
 
-import { assert } from '../base/assert.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { PoolSizes } from '../base/thread-plan.ts';
@@ -13,6 +12,8 @@ import type { DelegateOptions } from '../delegate/layout.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
 import { ioMemorySize } from '../io/uring/uring-io.ts';
 
+/** A typical request of a browser fits. */
+const RECV_BUFFER_SIZE = 2048;
 /** Task holders of an accept thread, where there are so few threads that all fit the queue. */
 const HOLDERS_PER_ACCEPT_THREAD_MAX = 4096;
 /** A thread of Node's, measured: its heap, stacks and code. */
@@ -42,20 +43,17 @@ export function planMemory(options: ServerOptions): MemoryPlan {
     submissions: 1024,
     // A tick takes 256; the rest waits here, and beyond it in the kernel.
     completions: 4096,
-    // Held only while a tick looks at them, so one for each completion it may take is enough.
-    recvBuffers: Math.min(256, powerOfTwo(Math.max(16, acceptCapacity))),
-    recvBufferSize: 4096,
+    // Half for the completions of a tick, half to be held for connections that are not ready for
+    // what they were sent: several each, because a receive that repeats brings them unasked.
+    recvBuffers: Math.min(1024, powerOfTwo(Math.max(64, 4 * acceptCapacity))),
+    recvBufferSize: RECV_BUFFER_SIZE,
     // Held while responses are not taken by their peers: a bounded number of slow readers.
     sendBlocks: Math.min(acceptCapacity, 8192),
     sendBlockSize: 2 * RESPONSE_SIZE_MAX,
     // Held while a request has arrived in part: a bounded number of slow writers.
     recvBlocks: Math.min(acceptCapacity, 8192),
-    recvBlockSize: REQUEST_LIMITS.headSizeMax + 4096,
+    recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,
   };
-  assert(
-    pools.recvBlockSize >= REQUEST_LIMITS.headSizeMax + pools.recvBufferSize,
-    'a block holds a head and a receive buffer',
-  );
   const delegate: DelegateOptions = {
     acceptThreads,
     workerThreads,

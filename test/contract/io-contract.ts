@@ -135,7 +135,7 @@ const cases: Record<string, (bench: Bench) => void> = {
 
   'recv answers what arrived, once': (bench) => {
     const { peer, fd } = bench.connect();
-    bench.io.recv(fd, 7, 9);
+    bench.io.recv(fd, 7, 9, false);
     deepEqual(bench.poll(), []);
     peer.send('hello');
     const { operation, slot, generation, result, text } = bench.next();
@@ -149,7 +149,7 @@ const cases: Record<string, (bench: Bench) => void> = {
   'recv of bytes that are there already completes': (bench) => {
     const { peer, fd } = bench.connect();
     peer.send('early');
-    bench.io.recv(fd, 0, 0);
+    bench.io.recv(fd, 0, 0, false);
     equal(bench.next().text, 'early');
     closeSync(fd);
     peer.close();
@@ -161,7 +161,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     peer.send(sent);
     let received = '';
     while (received.length < sent.length) {
-      bench.io.recv(fd, 0, 0);
+      bench.io.recv(fd, 0, 0, false);
       const { text } = bench.next();
       ok(text.length <= OPTIONS.recvBufferSize);
       received += text;
@@ -173,7 +173,7 @@ const cases: Record<string, (bench: Bench) => void> = {
 
   'recv answers 0 when the peer ended its side': (bench) => {
     const { peer, fd } = bench.connect();
-    bench.io.recv(fd, 0, 0);
+    bench.io.recv(fd, 0, 0, false);
     peer.endSending();
     equal(bench.next().result, 0);
     closeSync(fd);
@@ -182,7 +182,7 @@ const cases: Record<string, (bench: Bench) => void> = {
 
   'recv answers -ECONNRESET when the peer reset': (bench) => {
     const { peer, fd } = bench.connect();
-    bench.io.recv(fd, 0, 0);
+    bench.io.recv(fd, 0, 0, false);
     deepEqual(bench.poll(), []);
     peer.reset();
     equal(bench.next().result, -ECONNRESET);
@@ -195,17 +195,17 @@ const cases: Record<string, (bench: Bench) => void> = {
     const taken: number[] = [];
     for (let index = 0; index < OPTIONS.recvBuffers; index++) {
       peer.send('x');
-      io.recv(fd, 0, 0);
+      io.recv(fd, 0, 0, false);
       while (!io.nextCompletion()) io.submitAndWait(true);
       taken.push(io.buffer);
     }
     equal(io.buffersUsed, OPTIONS.recvBuffers);
     peer.send('y');
-    io.recv(fd, 0, 0);
+    io.recv(fd, 0, 0, false);
     equal(bench.next().result, -ENOBUFS);
     for (const buffer of taken) io.releaseBuffer(buffer);
     equal(io.buffersUsed, 0);
-    io.recv(fd, 0, 0);
+    io.recv(fd, 0, 0, false);
     equal(bench.next().text, 'y');
     equal(io.buffersHighWater, OPTIONS.recvBuffers);
     closeSync(fd);
@@ -242,7 +242,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     }
     ok(rounds < 64);
     equal(bench.io.inFlight, 1);
-    bench.io.recv(fd, 1, 1);
+    bench.io.recv(fd, 1, 1, false);
     deepEqual(bench.poll(), []);
     let received = 0;
     for (;;) {
@@ -287,7 +287,7 @@ const cases: Record<string, (bench: Bench) => void> = {
 
   'a cancelled recv completes with -ECANCELED and nothing else follows': (bench) => {
     const { peer, fd } = bench.connect();
-    bench.io.recv(fd, 1, 2);
+    bench.io.recv(fd, 1, 2, false);
     deepEqual(bench.poll(), []);
     bench.io.cancel(RECV, 1, 2);
     const { operation, slot, generation, result } = bench.next();
@@ -321,7 +321,7 @@ const cases: Record<string, (bench: Bench) => void> = {
 
   'shutdown ends a recv that waits': (bench) => {
     const { peer, fd } = bench.connect();
-    bench.io.recv(fd, 0, 0);
+    bench.io.recv(fd, 0, 0, false);
     deepEqual(bench.poll(), []);
     bench.io.shutdown(fd, SHUT_RDWR);
     equal(bench.next().result, 0);
@@ -378,7 +378,7 @@ const cases: Record<string, (bench: Bench) => void> = {
   },
 
   'a bad descriptor is a result, not an exception': (bench) => {
-    bench.io.recv(1_000_000, 0, 0);
+    bench.io.recv(1_000_000, 0, 0, false);
     const { operation, result } = bench.next();
     equal(operation, RECV);
     ok(result < 0);
