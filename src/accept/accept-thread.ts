@@ -1,5 +1,6 @@
-// The accept thread: builds its loop, its pools and its connections from the plan, then serves until the
-// main thread tells it to drain. Control plane: what runs per connection is in `connection/`.
+// The accept thread: builds its loop, its pools and its connections from the plan, then serves
+// until the main thread tells it to drain. Control plane: what runs per connection is in
+// `connection/`.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp } from '../app/compiled-app.ts';
@@ -153,8 +154,8 @@ class AcceptThread implements LoopClient {
     this.#delegator.wake();
   }
 
-  // Nothing is reset: SYNs are dropped first, and what the kernel has accepted by then is served; every
-  // response announces the close; the silent are told by an orderly end; tasks are awaited.
+  // Nothing is reset: SYNs are dropped first, and what the kernel has accepted by then is served;
+  // every response announces the close; the silent are told by an orderly end; tasks are awaited.
   #drain(): void {
     if (this.#draining) return;
     this.#draining = true;

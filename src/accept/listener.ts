@@ -1,9 +1,10 @@
-// The listening socket of an accept thread: keeps accepts submitted, as many as there are free slots.
+// The listening socket of an accept thread: keeps accepts submitted, as many as there are free
+// slots.
 //
-// A slot is reserved before its accept is submitted, so nothing is ever accepted that cannot be held:
-// at capacity no accept is submitted, and new connections wait in the kernel's backlog, from where
-// they are served when a slot comes back. Where the process or the system runs out of descriptors or
-// memory, accepting rests for a moment; established connections go on.
+// A slot is reserved before its accept is submitted, so nothing is ever accepted that cannot be
+// held: at capacity no accept is submitted, and new connections wait in the kernel's backlog, from
+// where they are served when a slot comes back. Where the process or the system runs out of
+// descriptors or memory, accepting rests for a moment; established connections go on.
 //
 // Owner: one accept thread. Data plane, `stop` and the rest after a failure apart.
 
@@ -81,7 +82,7 @@ export class Listener {
     if (result !== -ECANCELED) this.#onFailure(-result);
   }
 
-  /** Cancels the accepts in flight; connections in the backlog are no longer taken. Control plane. */
+  /** Cancels the accepts in flight; the backlog is no longer served. Control plane. */
   stop(): void {
     this.#stopped = true;
     const table = this.#connections.table;
@@ -92,8 +93,8 @@ export class Listener {
     }
   }
 
-  // ECONNABORTED and the like concern one connection that is gone already (accept(2), "Error handling"):
-  // the next accept follows at once. Control plane.
+  // ECONNABORTED and the like concern one connection that is gone already (accept(2), "Error
+  // handling"): the next accept follows at once. Control plane.
   #onFailure(errno: number): void {
     count(this.#counters, Counter.acceptsFailed);
     if (errno !== EMFILE && errno !== ENFILE && errno !== ENOBUFS && errno !== ENOMEM) return;

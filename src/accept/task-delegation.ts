@@ -1,5 +1,5 @@
-// Delegation as the connections of an accept thread see it: the task goes to the workers, or is run here
-// and now when there are none; either way its result comes back by `onTaskDone`. Data plane.
+// Delegation as the connections of an accept thread see it: the task goes to the workers, or is run
+// here and now when there are none; either way its result comes back by `onTaskDone`. Data plane.
 
 import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';

@@ -1,5 +1,5 @@
-// An application as an accept thread uses it: a router on bytes, and what each route does in columns.
-// Control plane: made once in each thread at start.
+// An application as an accept thread uses it: a router on bytes, and what each route does in
+// columns. Control plane: made once in each thread at start.
 
 import type { NamedTask } from '../delegate/task-runner.ts';
 import { METHOD_NAMES } from '../http/method.ts';

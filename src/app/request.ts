@@ -46,6 +46,7 @@ export class BoundRequest implements Request {
   }
 
   #text(offset: number, size: number): string {
+    // tidy: allow a mistake in the application
     if (this.#start < 0) throw new Error('the request was used after its handler returned');
     return this.#bytes.toString('latin1', this.#start + offset, this.#start + offset + size);
   }

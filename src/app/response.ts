@@ -2,6 +2,8 @@
 // after the other; the connection writes the response when the handler has returned. Data plane; an
 // exception tells of a mistake in the application.
 
+import { hasContent, isFinalStatus } from '../http/status.ts';
+
 export interface Response {
   /** Ends the response. A string is sent as UTF-8 text, bytes as they are. */
   end(body?: string | Uint8Array, status?: number): void;
@@ -15,18 +17,26 @@ export class BoundResponse implements Response {
   #bound = false;
 
   end(body?: string | Uint8Array, status = 200): void {
-    if (!this.#bound) throw new Error('the response was used after its handler returned');
-    if (this.ended) throw new Error('the response has ended already');
-    // RFC 9110 section 15: the final status codes are 200 to 599.
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError('the status of a response is an integer from 200 to 599');
-    }
-    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
-      throw new TypeError('the body of a response is a string or a Uint8Array');
+    if (!this.#bound || this.ended || status !== 200 || body !== undefined) {
+      this.#check(body, status);
     }
     this.status = status;
     this.body = body;
     this.ended = true;
+  }
+
+  // Control plane: what is thrown here tells of a mistake in the application.
+  #check(body: string | Uint8Array | undefined, status: number): void {
+    if (!this.#bound) throw new Error('the response was used after its handler returned');
+    if (this.ended) throw new Error('the response has ended already');
+    if (!isFinalStatus(status)) {
+      throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
+    }
+    if (body === undefined) return;
+    if (!hasContent(status)) throw new RangeError('a response with 204 or 304 has no body');
+    if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+      throw new TypeError('the body of a response is a string or a Uint8Array');
+    }
   }
 
   bind(): void {

@@ -2,7 +2,7 @@
 // ever asserted. Messages are literals, because a template string is built even when the check
 // passes. Both planes.
 
-/** True when `MILLRACE_VERIFY=1`: checks that cost more than O(1) run, released memory is poisoned. */
+/** True when `MILLRACE_VERIFY=1`: costly checks run, and released memory is poisoned. */
 export const VERIFY: boolean = process.env.MILLRACE_VERIFY === '1';
 
 export class AssertionError extends Error {

@@ -1,6 +1,6 @@
-// The command line as data: from one table come parsing, environment variables, the config file, the
-// help and the checks. A flag wins over its environment variable, which wins over the config file.
-// Control plane.
+// The command line as data: from one table come parsing, environment variables, the config file,
+// the help and the checks. A flag wins over its environment variable, which wins over the config
+// file. Control plane.
 
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';

@@ -1,7 +1,7 @@
-// The connections of a thread: a `ConnectionCtx` is one row of sixteen 32-bit words, one cache line,
-// and lives from the accept of its connection to the close, whichever side ends it.
+// The connections of a thread: a `ConnectionCtx` is one row of sixteen 32-bit words, one cache
+// line, and lives from the accept of its connection to the close, whichever side ends it.
 //
-//     FREE -> ACCEPTING -> OPEN -> DELEGATED -> OPEN        a task runs; then its response is formed
+//     FREE -> ACCEPTING -> OPEN -> DELEGATED -> OPEN      a task runs, then its response is formed
 //               |           |          |
 //               v           |          |   LINGERING: our side has ended, what the peer still sends
 //             FREE          v          |   is read and dropped, so that it reads our last response

@@ -8,13 +8,13 @@ import { assert, unreachable } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { DateField } from '../http/date-field.ts';
+import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { RequestParser } from '../http/request-parser.ts';
 import { ResponseWriter } from '../http/response-writer.ts';
 import type { Io } from '../io/io.ts';
 import { ACCEPT, CLOSE, RECV, SEND } from '../io/token.ts';
 import { ECANCELED, ENOBUFS } from '../kernel/errno.ts';
 import type { Loop } from '../loop/loop.ts';
-import { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import {
@@ -26,9 +26,11 @@ import {
   NO_MEMORY,
   SERVED,
 } from './close-reason.ts';
+import type { ConnectionMemoryOptions } from './connection-memory.ts';
+import { ConnectionMemory } from './connection-memory.ts';
 import {
   CLOSE_AFTER_SEND,
-  ConnectionTable,
+  type ConnectionTable,
   DEFERRED,
   DELEGATED,
   LINGER_AFTER_SEND,
@@ -46,21 +48,11 @@ import { Lifecycle } from './lifecycle.ts';
 import { RecvSide } from './recv-side.ts';
 import { SEND_DRAINED, SEND_FAILED, SendSide } from './send-side.ts';
 
-/** Limits of a request head: `docs/limits.md`. */
-export const REQUEST_LIMITS = { requestLineSizeMax: 8192, headSizeMax: 16_384, fieldCountMax: 100 };
-
-export interface ConnectionsOptions {
+export interface ConnectionsOptions extends ConnectionMemoryOptions {
   readonly loop: Loop;
   readonly app: CompiledApp;
   readonly counters: Counters;
   readonly delegation: TaskDelegation;
-  readonly capacity: number;
-  /** Rows of `capacity` connections: see `ConnectionTable`. */
-  readonly rows: SharedArrayBuffer;
-  readonly sendBlocks: number;
-  readonly sendBlockSize: number;
-  readonly recvBlocks: number;
-  readonly recvBlockSize: number;
   readonly keepAliveTimeoutMs: number;
   readonly log: (message: string, error?: unknown) => void;
 }
@@ -70,41 +62,29 @@ export class Connections {
   readonly #loop: Loop;
   readonly #io: Io;
   readonly #counters: Counters;
-  readonly #sendBlocks: BlockPool;
-  readonly #recvBlocks: BlockPool;
+  readonly #memory: ConnectionMemory;
   readonly #sendSide: SendSide;
   readonly #recvSide: RecvSide;
   readonly #lifecycle: Lifecycle;
   readonly #exchange: HttpExchange;
   readonly #date = new DateField();
   readonly #keepAliveTimeoutMs: number;
-  // Connections whose unread bytes are looked at in the deferred phase: those with the flag DEFERRED.
+  // Connections whose unread bytes are looked at in the deferred phase: those with the flag
+  // DEFERRED.
   readonly #deferred: SlotQueue;
 
   constructor(options: ConnectionsOptions) {
     const { loop, counters, capacity } = options;
-    const { bytes, blocksOffset } = loop.io.memory;
+    const { bytes } = loop.io.memory;
     this.#loop = loop;
     this.#io = loop.io;
     this.#counters = counters;
     this.#keepAliveTimeoutMs = options.keepAliveTimeoutMs;
-    this.table = new ConnectionTable(options.rows, capacity);
-    this.#sendBlocks = new BlockPool(
-      'send blocks',
-      bytes,
-      blocksOffset,
-      options.sendBlocks,
-      options.sendBlockSize,
-    );
-    this.#recvBlocks = new BlockPool(
-      'receive blocks',
-      bytes,
-      blocksOffset + options.sendBlocks * options.sendBlockSize,
-      options.recvBlocks,
-      options.recvBlockSize,
-    );
-    this.#sendSide = new SendSide(loop.io, this.table, this.#sendBlocks, counters);
-    this.#recvSide = new RecvSide(loop.io, this.table, this.#recvBlocks, counters);
+    this.#memory = new ConnectionMemory(loop.io, options);
+    const { table, sendBlocks, recvBlocks } = this.#memory;
+    this.table = table;
+    this.#sendSide = new SendSide(loop.io, table, sendBlocks, counters);
+    this.#recvSide = new RecvSide(loop.io, table, recvBlocks, counters);
     this.#lifecycle = new Lifecycle(loop, this.table, this.#sendSide, this.#recvSide, counters);
     this.#date.set(loop.clock.unixSeconds);
     this.#exchange = new HttpExchange({
@@ -247,10 +227,7 @@ export class Connections {
 
   /** Asserts that every slot, block and buffer is back. Control plane. */
   assertAllFree(): void {
-    this.table.pool.assertAllFree();
-    this.#sendBlocks.pool.assertAllFree();
-    this.#recvBlocks.pool.assertAllFree();
-    assert(this.#io.buffersUsed === 0, 'every receive buffer is back');
+    this.#memory.assertAllFree();
   }
 
   #onRecv(slot: number, result: number, buffer: number, more: boolean): void {

@@ -1,8 +1,8 @@
-// Requests and responses of the connections of a thread: parses what arrived, finds the route, calls
-// the handler or delegates the task, writes the response.
+// Requests and responses of the connections of a thread: parses what arrived, finds the route,
+// calls the handler or delegates the task, writes the response.
 //
-// Responses leave in the order of their requests, because a request is looked at only when every one
-// before it has its response: while a task runs, what follows on that connection waits unread.
+// Responses leave in the order of their requests, because a request is looked at only when every
+// one before it has its response: while a task runs, what follows on that connection waits unread.
 //
 // Owner: one thread. Data plane.
 
@@ -101,32 +101,38 @@ export class HttpExchange {
   }
 
   /**
-   * Serves the requests between `start` and `end`, and answers where it stopped. The parser has begun
-   * with the one at `start`, or goes on with it. It stops at the end; before a request that has not
-   * arrived in full; before one that has to wait, because the connection is SUSPENDED or DELEGATED;
-   * or because the connection ends: what follows then is never interpreted.
+   * Serves the requests between `start` and `end`, and answers where it stopped. The parser has
+   * begun with the one at `start`, or goes on with it. It stops at the end; before a request that
+   * has not arrived in full; before one that has to wait, because the connection is SUSPENDED or
+   * DELEGATED; or because the connection ends: what follows then is never interpreted.
    */
   serve(slot: number, start: number, end: number): number {
     const table = this.#table;
+    const sendSide = this.#sendSide;
     const parser = this.parser;
+    const first = sendSide.reserve(slot);
+    let space = first;
     let at = start;
     while (at < end) {
-      const space = this.#sendSide.reserve(slot, RESPONSE_SIZE_MAX);
-      if (space === NONE) {
+      if (space === NONE || space + RESPONSE_SIZE_MAX > sendSide.limit(slot)) {
         table.setFlag(slot, SUSPENDED);
-        return at;
+        break;
       }
       const status = parser.parse(this.#bytes, at, end);
-      if (status === PARSE_INCOMPLETE) return at;
+      if (status === PARSE_INCOMPLETE) break;
+      count(this.#counters, Counter.requests);
       if (status !== PARSE_COMPLETE) {
-        this.#reject(slot, space, status);
-        return end;
+        space = this.#reject(slot, space, status);
+        at = end;
+        break;
       }
-      this.#answer(slot, space, at);
+      table.countRequest(slot);
+      space = this.#answer(slot, space, at);
       at += parser.size;
       parser.begin();
-      if (table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND)) return at;
+      if (table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND)) break;
     }
+    if (space !== first) sendSide.commit(slot, space);
     return at;
   }
 
@@ -145,31 +151,40 @@ export class HttpExchange {
     assert(table.state(slot) === DELEGATED, 'a task is done for a connection that waits for it');
     table.setState(slot, OPEN);
     table.setHolder(slot, NONE);
-    const at = this.#sendSide.reserve(slot, RESPONSE_SIZE_MAX);
+    const at = this.#sendSide.reserve(slot);
     if (at === NONE) return false;
+    assert(at + RESPONSE_SIZE_MAX <= this.#sendSide.limit(slot), 'a delegated response has space');
     // The server may have begun to drain while the task ran.
     const connection = this.draining ? CONNECTION_CLOSE : table.responseConnection(slot);
     if (connection === CONNECTION_CLOSE) table.setFlag(slot, CLOSE_AFTER_SEND);
     const headOnly = table.has(slot, HEAD_REQUEST);
     table.clearFlag(slot, HEAD_REQUEST);
-    if (status >= 500 && size === 0) {
-      this.#finish(slot, status, this.#writer.error(at, status, connection, headOnly, null));
-      return true;
-    }
-    if (size === 0) {
-      this.#finish(slot, status, this.#writer.empty(at, status, connection));
-      return true;
-    }
-    let next = this.#writer.head(at, status, connection, size, TEXT);
-    if (!headOnly) {
+    let next = this.#head(at, status, connection, headOnly, size);
+    if (size > 0 && !headOnly) {
       for (let index = 0; index < size; index++) this.#bytes[next + index] = body[offset + index]!;
       next += size;
     }
-    this.#finish(slot, status, next);
+    this.#sendSide.commit(slot, next);
     return true;
   }
 
-  #answer(slot: number, space: number, start: number): void {
+  // Each of the following writes a response at `space`, and answers where it ends.
+
+  #head(
+    space: number,
+    status: number,
+    connection: number,
+    headOnly: boolean,
+    size: number,
+  ): number {
+    count(this.#counters, responseCounter(status));
+    if (size > 0) return this.#writer.head(space, status, connection, size, TEXT);
+    return status < 500
+      ? this.#writer.empty(space, status, connection)
+      : this.#writer.error(space, status, connection, headOnly, null);
+  }
+
+  #answer(slot: number, space: number, start: number): number {
     const parser = this.parser;
     const route = this.#app.router.find(
       this.#bytes,
@@ -177,16 +192,12 @@ export class HttpExchange {
       parser.pathSize,
       parser.method,
     );
-    count(this.#counters, Counter.requests);
-    this.#table.countRequest(slot);
     const connection = this.#connection(slot);
-    if (route < 0) {
-      this.#refuse(slot, space, start, route, connection);
-      return;
-    }
+    if (route < 0) return this.#refuse(space, start, route, connection);
     const task = this.#app.taskIndexes[route]!;
-    if (task === NOT_DELEGATED) this.#handle(slot, space, start, route, connection);
-    else this.#delegate(slot, space, start, task, connection);
+    return task === NOT_DELEGATED
+      ? this.#handle(space, start, route, connection)
+      : this.#delegate(slot, space, start, task, connection);
   }
 
   // What the response says about the connection; and whether that ends is noted here.
@@ -199,7 +210,7 @@ export class HttpExchange {
     return parser.version === 10 ? CONNECTION_KEEP_ALIVE : CONNECTION_DEFAULT;
   }
 
-  #handle(slot: number, space: number, start: number, route: number, connection: number): void {
+  #handle(space: number, start: number, route: number, connection: number): number {
     const request = this.#request;
     const response = this.#response;
     request.bind(start);
@@ -214,46 +225,40 @@ export class HttpExchange {
     }
     request.unbind();
     response.unbind();
-    if (!failed && !response.ended) {
-      failed = true;
-      this.#log(
-        'a handler returned without ending its response (async ones are not supported yet)',
-      );
+    if (failed) return this.#fail(space, connection);
+    if (!response.ended) {
+      this.#log('a handler did not end its response before it returned; async ones cannot yet');
+      return this.#fail(space, connection);
     }
-    if (failed) this.#fail(slot, space, connection);
-    else if (response.body === undefined) {
-      this.#finish(slot, response.status, this.#writer.empty(space, response.status, connection));
-    } else this.#writeBody(slot, space, response.status, response.body, connection);
+    const { status, body } = response;
+    if (body !== undefined) return this.#writeBody(space, status, body, connection);
+    count(this.#counters, responseCounter(status));
+    return this.#writer.empty(space, status, connection);
   }
 
-  #writeBody(
-    slot: number,
-    space: number,
-    status: number,
-    body: string | Uint8Array,
-    connection: number,
-  ): void {
+  #writeBody(space: number, status: number, body: string | Uint8Array, connection: number): number {
     const text = typeof body === 'string';
     const size = text ? Buffer.byteLength(body) : body.length;
     if (size > BODY_SIZE_MAX) {
       this.#log('a handler answered with a body that is larger than the limit');
-      this.#fail(slot, space, connection);
-      return;
+      return this.#fail(space, connection);
     }
-    let next = this.#writer.head(space, status, connection, size, text ? TEXT : BYTES);
-    if (this.parser.method !== METHOD_HEAD) {
-      if (text) this.#text.write(body, next);
-      else this.#bytes.set(body, next);
-      next += size;
-    }
-    this.#finish(slot, status, next);
+    count(this.#counters, responseCounter(status));
+    const next = this.#writer.head(space, status, connection, size, text ? TEXT : BYTES);
+    if (this.parser.method === METHOD_HEAD) return next;
+    if (text) this.#text.write(body, next);
+    else this.#bytes.set(body, next);
+    return next + size;
   }
 
-  #delegate(slot: number, space: number, start: number, task: number, connection: number): void {
+  #delegate(slot: number, space: number, start: number, task: number, connection: number): number {
     const table = this.#table;
     const parser = this.parser;
+    // Without workers the task is run here and now, and its response goes behind the others.
+    this.#sendSide.commit(slot, space);
     table.setResponseConnection(slot, connection);
-    if (parser.method === METHOD_HEAD) table.setFlag(slot, HEAD_REQUEST);
+    const headOnly = parser.method === METHOD_HEAD;
+    if (headOnly) table.setFlag(slot, HEAD_REQUEST);
     table.setState(slot, DELEGATED);
     const status = this.#delegation.delegate(
       task,
@@ -264,25 +269,18 @@ export class HttpExchange {
     );
     if (status === 0) {
       count(this.#counters, Counter.tasksDelegated);
-      return;
+      return this.#sendSide.reserve(slot);
     }
     table.setState(slot, OPEN);
     table.clearFlag(slot, HEAD_REQUEST);
-    const headOnly = parser.method === METHOD_HEAD;
-    const extra = status === 503 ? RETRY_AFTER : null;
-    this.#finish(slot, status, this.#writer.error(space, status, connection, headOnly, extra));
+    return this.#error(space, status, connection, status === 503 ? RETRY_AFTER : null);
   }
 
   // 404, or 405 with the methods that the path has (RFC 9110 section 15.5.6).
-  #refuse(slot: number, space: number, start: number, route: number, connection: number): void {
-    const headOnly = this.parser.method === METHOD_HEAD;
-    if (route === ROUTE_NOT_FOUND) {
-      this.#finish(slot, 404, this.#writer.error(space, 404, connection, headOnly, null));
-      return;
-    }
+  #refuse(space: number, start: number, route: number, connection: number): number {
+    if (route === ROUTE_NOT_FOUND) return this.#error(space, 404, connection, null);
     assert(route === ROUTE_METHOD_NOT_ALLOWED, 'a router answers a route or one of two refusals');
-    const allow = this.#allowField(start);
-    this.#finish(slot, 405, this.#writer.error(space, 405, connection, headOnly, allow));
+    return this.#error(space, 405, connection, this.#allowField(start));
   }
 
   #allowField(start: number): Uint8Array {
@@ -300,23 +298,21 @@ export class HttpExchange {
     return field;
   }
 
-  #fail(slot: number, space: number, connection: number): void {
+  #fail(space: number, connection: number): number {
     count(this.#counters, Counter.handlersFailed);
-    const headOnly = this.parser.method === METHOD_HEAD;
-    this.#finish(slot, 500, this.#writer.error(space, 500, connection, headOnly, null));
+    return this.#error(space, 500, connection, null);
   }
 
   // A request that is not well-formed: where the next one begins is not known, so there is none.
-  #reject(slot: number, space: number, status: number): void {
-    count(this.#counters, Counter.requests);
-    this.#table.setFlag(slot, CLOSE_AFTER_SEND);
-    this.#table.setFlag(slot, LINGER_AFTER_SEND);
-    this.#finish(slot, status, this.#writer.error(space, status, CONNECTION_CLOSE, false, null));
+  #reject(slot: number, space: number, status: number): number {
+    this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    return this.#error(space, status, CONNECTION_CLOSE, null);
   }
 
-  #finish(slot: number, status: number, end: number): void {
-    this.#sendSide.commit(slot, end);
+  #error(space: number, status: number, connection: number, extra: Uint8Array | null): number {
     count(this.#counters, responseCounter(status));
+    const headOnly = this.parser.method === METHOD_HEAD;
+    return this.#writer.error(space, status, connection, headOnly, extra);
   }
 }
 

@@ -1,13 +1,13 @@
-// The receive side of the connections of a thread: submits receives, and keeps the bytes that could not
-// be used yet, a request that has not arrived in full mostly, in a block of a bounded pool.
+// The receive side of the connections of a thread: submits receives, and keeps the bytes that could
+// not be used yet, a request that has not arrived in full mostly, in a block of a bounded pool.
 //
 //     block  [ read | not read yet | space ]
 //                   ^start         ^end
 //
-// Bytes are put into a block only when at most a head's worth is kept there, a receive buffer's worth
-// at a time: a block of both sizes together can never overflow. What arrives while the connection
-// waits for its task, or for its peer to take responses, stays in its receive buffers: they are held,
-// in order, and the receive that repeats is cancelled.
+// Bytes are put into a block only when at most a head's worth is kept there, a receive buffer's
+// worth at a time: a block of both sizes together can never overflow. What arrives while the
+// connection waits for its task, or for its peer to take responses, stays in its receive buffers:
+// they are held, in order, and the receive that repeats is cancelled.
 //
 // Owner: one thread. Data plane.
 
@@ -52,8 +52,8 @@ export class RecvSide {
   }
 
   /**
-   * Submits a receive, unless one is in flight. The first one of a connection is for once: many peers
-   * send one request and are then closed, which a receive that repeats would only hold up.
+   * Submits a receive, unless one is in flight. The first one of a connection is for once: many
+   * peers send one request and are then closed, which a receive that repeats would only hold up.
    */
   arm(slot: number): void {
     const table = this.#table;
@@ -63,8 +63,8 @@ export class RecvSide {
   }
 
   /**
-   * Every receive buffer was taken: the receive is submitted again in the release phase of this tick,
-   * by when the buffers of this tick are back. Until then it counts as in flight.
+   * Every receive buffer was taken: the receive is submitted again in the release phase of this
+   * tick, by when the buffers of this tick are back. Until then it counts as in flight.
    */
   starve(slot: number): void {
     count(this.#counters, Counter.recvBuffersDry);
@@ -80,9 +80,9 @@ export class RecvSide {
   }
 
   /**
-   * Holds a receive buffer for later: its bytes came while the connection was not ready for them. The
-   * receive that brought them, if it repeats, is asked to end. False when half of all buffers are
-   * held: the other half is for the connections that are served.
+   * Holds a receive buffer for later: its bytes came while the connection was not ready for them.
+   * The receive that brought them, if it repeats, is asked to end. False when half of all buffers
+   * are held: the other half is for the connections that are served.
    */
   hold(slot: number, buffer: number, size: number, more: boolean): boolean {
     const table = this.#table;
@@ -137,8 +137,8 @@ export class RecvSide {
   }
 
   /**
-   * Keeps the bytes from `start` to `end`, which lie in a receive buffer or in the connection's block,
-   * with the state of the parser that stopped at `start`. False when the pool is dry.
+   * Keeps the bytes from `start` to `end`, which lie in a receive buffer or in the connection's
+   * block, with the state of the parser that stopped at `start`. False when the pool is dry.
    */
   keep(slot: number, start: number, end: number, parser: RequestParser): boolean {
     const table = this.#table;

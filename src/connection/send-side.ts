@@ -4,8 +4,8 @@
 //     block  [ sent | in flight | written, not sent | space ]
 //                   ^start      ^                   ^end
 //
-// The kernel reads only what is in flight; new responses go behind it. A block goes back to the pool
-// when everything in it was taken: a connection that owes nothing holds none.
+// The kernel reads only what is in flight; new responses go behind it. A block goes back to the
+// pool when everything in it was taken: a connection that owes nothing holds none.
 //
 // Owner: one thread. Data plane.
 
@@ -40,12 +40,8 @@ export class SendSide {
     this.#queue = new SlotQueue(table.pool.capacity);
   }
 
-  /**
-   * Where the next response is written, provided there are `size` bytes of space; NONE when there are
-   * not: with a block, until that has drained, without one because the pool is dry.
-   */
-  reserve(slot: number, size: number): number {
-    assert(size <= this.#blocks.blockSize, 'a response fits an empty block');
+  /** Where the next response is written; NONE when there is no block left. */
+  reserve(slot: number): number {
     const table = this.#table;
     let block = table.sendBlock(slot);
     if (block === NONE) {
@@ -57,9 +53,12 @@ export class SendSide {
       table.setSendBlock(slot, block);
       table.setSendRange(slot, 0, 0);
     }
-    const end = table.sendEnd(slot);
-    if (end + size > this.#blocks.blockSize) return NONE;
-    return this.#blocks.offset(block) + end;
+    return this.#blocks.offset(block) + table.sendEnd(slot);
+  }
+
+  /** Where the space of a connection with a block ends: an offset like those of `reserve`. */
+  limit(slot: number): number {
+    return this.#blocks.offset(this.#table.sendBlock(slot)) + this.#blocks.blockSize;
   }
 
   /** Notes that a response was written up to `end`, an offset like those of `reserve`. */
@@ -77,7 +76,7 @@ export class SendSide {
     return table.sendBlock(slot) !== NONE && table.sendStart(slot) !== table.sendEnd(slot);
   }
 
-  /** True exactly when the connection holds a block: if not, `reserve` answers NONE for a dry pool. */
+  /** True exactly when the connection holds a block. */
   hasBlock(slot: number): boolean {
     return this.#table.sendBlock(slot) !== NONE;
   }

@@ -88,7 +88,7 @@ test('the target is that of the task now bound', () => {
 test('a wrong status or body is a clear error and does not end the task', () => {
   const { task } = create('/');
   for (const status of [99, 100, 600, 200.5, NaN])
-    throws(() => task.end('', status), /integer from 200 to 599/);
+    throws(() => task.end('', status), /a final one of RFC 9110/);
   throws(() => task.end(42 as unknown as string), /string or a Uint8Array/);
   throws(() => task.end(null as unknown as string), /string or a Uint8Array/);
   equal(task.end('now'), true);

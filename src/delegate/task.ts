@@ -6,6 +6,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { ServerOptions } from '../base/options.ts';
+import { hasContent, isFinalStatus } from '../http/status.ts';
 import { NONE } from '../memory/pool.ts';
 import type { TaskHolders } from './task-holders.ts';
 
@@ -61,10 +62,12 @@ export class BoundTask implements Task {
 
   end(body?: string | Uint8Array, status: number = STATUS_OK): boolean {
     this.#checkNotEnded();
-    // RFC 9110, section 15: 2xx to 5xx are final; a result cannot be an interim response.
-    if (!Number.isInteger(status) || status < 200 || status > 599)
+    if (!isFinalStatus(status))
       // tidy: allow a mistake in the app
-      throw new RangeError('the status of a task is an integer from 200 to 599');
+      throw new RangeError('the status of a task is a final one of RFC 9110, 200 to 511');
+    if (body !== undefined && !hasContent(status))
+      // tidy: allow a mistake in the app
+      throw new RangeError('a response with status 204 or 304 has no body');
     if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
       // tidy: allow a mistake in the app
       throw new TypeError('the body of a task is a string or a Uint8Array');

@@ -1,5 +1,5 @@
-// The built-in demo, the smallest proof of the mixed model: one route answers in the accept thread, the
-// other blocks a worker while the accept thread serves on.
+// The built-in demo, the smallest proof of the mixed model: one route answers in the accept thread,
+// the other blocks a worker while the accept thread serves on.
 
 import { defineApp, delegate } from '../app/app.ts';
 

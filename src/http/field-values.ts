@@ -50,6 +50,20 @@ export function isHostPort(bytes: Uint8Array, offset: number, end: number): bool
   return at >= 0 && bytes[at] === COLON && isAll(bytes, at + 1, end, DIGIT);
 }
 
+/**
+ * Where a plain host, a name or an IPv4 address, and its port end that begin at `offset`: a value
+ * that is just this needs no second look. Others, with brackets or escapes, are for `isHostPort`.
+ */
+export function plainHostEnd(bytes: Uint8Array, offset: number, stop: number): number {
+  const classOf = CLASSES;
+  let at = offset;
+  while (at < stop && (classOf[bytes[at]!]! & HOST) !== 0) at++;
+  if (at === stop || bytes[at] !== COLON) return at;
+  at++;
+  while (at < stop && (classOf[bytes[at]!]! & DIGIT) !== 0) at++;
+  return at;
+}
+
 /** True exactly when the value is host ":" port, neither of them empty: RFC 9112 3.2.3. */
 export function isAuthority(bytes: Uint8Array, offset: number, end: number): boolean {
   const at = hostEnd(bytes, offset, end);

@@ -56,6 +56,16 @@ export function methodFromBytes(bytes: Uint8Array, offset: number, size: number)
   }
 }
 
+/** True exactly when "GET" begins at `offset`: most requests are one. */
+export function isGet(bytes: Uint8Array, offset: number, stop: number): boolean {
+  return (
+    offset + 3 <= stop &&
+    bytes[offset] === 0x47 &&
+    bytes[offset + 1] === 0x45 &&
+    bytes[offset + 2] === 0x54
+  );
+}
+
 function either(bytes: Uint8Array, offset: number, first: number, second: number): number {
   if (equals(bytes, offset, NAME_BYTES[first]!)) return first;
   if (equals(bytes, offset, NAME_BYTES[second]!)) return second;

@@ -4,7 +4,17 @@
 //
 // Any thread, data plane: pure functions of bytes.
 
-import { ascii, CLASSES, COLON, DIGIT, DIGIT_0, equalsIgnoreCase, SLASH } from './characters.ts';
+import {
+  ascii,
+  CLASSES,
+  COLON,
+  CR,
+  DIGIT,
+  DIGIT_0,
+  equalsIgnoreCase,
+  LF,
+  SLASH,
+} from './characters.ts';
 import { isAuthority, isHostPort } from './field-values.ts';
 import { METHOD_CONNECT, METHOD_OPTIONS } from './method.ts';
 
@@ -63,6 +73,22 @@ function absolutePath(bytes: Uint8Array, offset: number, end: number): number {
 
 /** Where "HTTP/d.d" CRLF ends, or `stop` when it is cut there, or VERSION_INVALID. */
 export function versionLineEnd(bytes: Uint8Array, offset: number, stop: number): number {
+  // What nearly all requests say, without a loop: "HTTP/1." and a digit, then CRLF.
+  if (
+    offset + VERSION_LINE_SIZE <= stop &&
+    bytes[offset] === 0x48 &&
+    bytes[offset + 1] === 0x54 &&
+    bytes[offset + 2] === 0x54 &&
+    bytes[offset + 3] === 0x50 &&
+    bytes[offset + 4] === SLASH &&
+    bytes[offset + 5] === DIGIT_0 + 1 &&
+    bytes[offset + 6] === 0x2e &&
+    (bytes[offset + 7]! | 1) === (DIGIT_0 | 1) &&
+    bytes[offset + 8] === CR &&
+    bytes[offset + 9] === LF
+  ) {
+    return offset + VERSION_LINE_SIZE;
+  }
   const end = Math.min(stop, offset + VERSION_LINE_SIZE);
   for (let at = offset; at < end; at++) {
     const byte = bytes[at]!;

@@ -41,11 +41,13 @@ import {
   isHostPort,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
+  plainHostEnd,
   transferCodings,
   trimSpace,
   VALUE_INVALID,
 } from './field-values.ts';
-import { METHOD_CONNECT, METHOD_OTHER, methodFromBytes } from './method.ts';
+import { isGet, METHOD_CONNECT, METHOD_OTHER, methodFromBytes } from './method.ts';
+import type { RequestLimits } from './request-limits.ts';
 import {
   authorityOffset,
   pathOf,
@@ -82,15 +84,6 @@ const NAME_HOST = ascii('host');
 const NAME_CONNECTION = ascii('connection');
 const NAME_CONTENT_LENGTH = ascii('content-length');
 const NAME_TRANSFER_ENCODING = ascii('transfer-encoding');
-
-export type RequestLimits = {
-  /** Bytes of the request line, its CRLF included. Beyond: 414. */
-  readonly requestLineSizeMax: number;
-  /** Bytes of the head from its first to its empty line, both included. Beyond: 431. */
-  readonly headSizeMax: number;
-  /** Field lines of the head. Beyond: 431. */
-  readonly fieldCountMax: number;
-};
 
 export class RequestParser {
   /** Bytes of the head, empty lines included. Like all below: set when `parse` said COMPLETE. */
@@ -225,7 +218,7 @@ export class RequestParser {
     const classOf = CLASSES;
     const methodAt = start + this.#position;
     const stop = Math.min(end, methodAt + this.#requestLineSizeMax);
-    let at = methodAt;
+    let at = isGet(bytes, methodAt, stop) ? methodAt + 3 : methodAt;
     while (at < stop && (classOf[bytes[at]!]! & TOKEN) !== 0) at++;
     if (at === stop) return this.#cut(bytes, start, end);
     if (at === methodAt) return this.#emptyLine(bytes, start, end);
@@ -301,6 +294,9 @@ export class RequestParser {
     const nameSize = at++ - nameAt;
     while (at < stop && (bytes[at] === SP || bytes[at] === HTAB)) at++;
     const valueAt = at;
+    const isHost = nameSize === 4 && equalsIgnoreCase(bytes, nameAt, NAME_HOST);
+    if (isHost) at = plainHostEnd(bytes, valueAt, stop);
+    const plainEnd = at;
     while (at < stop && (classOf[bytes[at]!]! & TEXT) !== 0) at++;
     if (at === stop) return this.#cut(bytes, start, end);
     if (bytes[at] !== CR) return 400;
@@ -308,16 +304,13 @@ export class RequestParser {
     if (bytes[at + 1] !== LF) return 400;
     this.#position = at + 2 - start;
     this.#fieldCount++;
+    if (isHost) return this.#host(bytes, valueAt, plainEnd, at);
     return this.#field(bytes, nameAt, nameSize, valueAt, at);
   }
 
   // Most fields are told from the ones that matter here by the size of their names.
   #field(bytes: Uint8Array, nameAt: number, nameSize: number, at: number, end: number): number {
     switch (nameSize) {
-      case 4:
-        return equalsIgnoreCase(bytes, nameAt, NAME_HOST)
-          ? this.#host(bytes, at, trimSpace(bytes, at, end))
-          : LINE_COMPLETE;
       case 10:
         if (equalsIgnoreCase(bytes, nameAt, NAME_CONNECTION))
           this.#flags |= connectionOptions(bytes, at, end) << OPTIONS_SHIFT;
@@ -336,10 +329,11 @@ export class RequestParser {
   }
 
   // Once, and with a valid value: RFC 9112 3.2.
-  #host(bytes: Uint8Array, at: number, end: number): number {
+  #host(bytes: Uint8Array, at: number, plainEnd: number, end: number): number {
     if ((this.#flags & HOST) !== 0) return 400;
     this.#flags |= HOST;
-    return isHostPort(bytes, at, end) ? LINE_COMPLETE : 400;
+    if (plainEnd === end) return LINE_COMPLETE;
+    return isHostPort(bytes, at, trimSpace(bytes, at, end)) ? LINE_COMPLETE : 400;
   }
 
   // RFC 9112 6.3 lets a recipient accept a repeated length; one that repeats it is refused here.

@@ -13,7 +13,7 @@
 import { assert } from '../base/assert.ts';
 import { ascii, DIGIT_0 } from './characters.ts';
 import { DATE_FIELD_SIZE, type DateField } from './date-field.ts';
-import { reasonPhrase, STATUS_CODES, STATUS_MAX, STATUS_MIN } from './status.ts';
+import { hasContent, reasonPhrase, STATUS_CODES, STATUS_MAX, STATUS_MIN } from './status.ts';
 
 /** What a response says about its connection, RFC 9112 9.3. */
 export const CONNECTION_DEFAULT = 0;
@@ -164,12 +164,6 @@ export class ResponseWriter {
     this.#bytes.set(part, at);
     return at + part.length;
   }
-}
-
-// RFC 9110 8.6: no Content-Length with 1xx and 204. With 304 it would be the length of what was not
-// sent, which is not known here.
-function hasContent(status: number): boolean {
-  return status >= 200 && status !== 204 && status !== 304;
 }
 
 // Control plane.

@@ -31,8 +31,7 @@ export type Route = {
   readonly path: string;
 };
 
-const FNV_OFFSET = 0x811c_9dc5 | 0;
-const FNV_PRIME = 0x0100_0193;
+const HASH_FACTOR = 0x0100_0193;
 
 export class Router {
   readonly #mask: number;
@@ -79,7 +78,7 @@ export class Router {
   }
 
   #find(bytes: Uint8Array, offset: number, size: number): number {
-    if (size > this.#pathSizeMax) return ROUTE_NOT_FOUND;
+    if (size === 0 || size > this.#pathSizeMax) return ROUTE_NOT_FOUND;
     const slots = this.#slots;
     const mask = this.#mask;
     const hash = hashOf(bytes, offset, size);
@@ -122,12 +121,18 @@ export class Router {
   }
 }
 
-// FNV-1a: short, good on short keys. A peer cannot fill the table, so it need not be keyed.
+// The size and five bytes of the path: enough to tell most paths of an application apart, and a
+// path that is found is compared in full anyway. A peer cannot fill the table, so it need not be
+// keyed.
 function hashOf(bytes: Uint8Array, offset: number, size: number): number {
-  const end = offset + size;
-  let hash = FNV_OFFSET;
-  for (let at = offset; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
-  return hash;
+  const last = offset + size - 1;
+  let hash = size;
+  hash = Math.imul(hash, HASH_FACTOR) ^ bytes[last]!;
+  hash = Math.imul(hash, HASH_FACTOR) ^ bytes[last - (size >> 3)]!;
+  hash = Math.imul(hash, HASH_FACTOR) ^ bytes[last - (size >> 2)]!;
+  hash = Math.imul(hash, HASH_FACTOR) ^ bytes[offset + (size >> 1)]!;
+  hash = Math.imul(hash, HASH_FACTOR) ^ bytes[offset + (size >> 2)]!;
+  return hash ^ (hash >>> 15);
 }
 
 // A power of two, of which the paths take at most half. Control plane.

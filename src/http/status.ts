@@ -75,6 +75,16 @@ const REASONS: Readonly<Record<number, string>> = {
 /** All codes that have a phrase, in ascending order. */
 export const STATUS_CODES: readonly number[] = Object.keys(REASONS).map(Number);
 
+/** True exactly when a final response, not an interim one, may have this status: RFC 9110 15. */
+export function isFinalStatus(status: number): boolean {
+  return status >= 200 && REASONS[status] !== undefined;
+}
+
+/** True exactly when a response with this status may have content: RFC 9110 6.4.1. */
+export function hasContent(status: number): boolean {
+  return status >= 200 && status !== 204 && status !== 304;
+}
+
 /** The reason phrase of a status code that has one. */
 export function reasonPhrase(status: number): string {
   const reason = REASONS[status];

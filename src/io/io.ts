@@ -1,12 +1,12 @@
-// What Millrace asks of the kernel, in completion style: submit operations, later take their results.
-// Backends stand in folders of their own; nothing above this folder knows which one runs.
+// What Millrace asks of the kernel, in completion style: submit operations, later take their
+// results. Backends stand in folders of their own; nothing above this folder knows which one runs.
 //
 // Owner: one thread. Data plane, `destroy` excepted.
 //
 // Rules that every backend keeps, and `test/contract/` checks:
-// - A submission ends in exactly one completion, which names its operation, slot and generation and
-//   carries a result: a count or descriptor, or an error number negated. WAKEUP, and a RECV that was
-//   asked to repeat, have completions before their last one, with `more` set.
+// - A submission ends in exactly one completion, which names its operation, slot and generation
+//   and carries a result: a count or descriptor, or an error number negated. WAKEUP, and a RECV
+//   that was asked to repeat, have completions before their last one, with `more` set.
 // - Nothing completes within the submitting call; `submitAndWait` is the only place that sleeps.
 // - Memory given to `send` belongs to the kernel until the completion.
 // - A cancelled operation completes with -ECANCELED, or with its result if that came first. The
@@ -32,8 +32,8 @@ export interface Io {
   accept(listenerFd: number, slot: number, generation: number): void;
   /**
    * Receives when bytes arrive: once, or with `repeat` each time until it fails or is cancelled.
-   * Result: how many, in the buffer `buffer`, to be given back with `releaseBuffer`; 0 when the peer
-   * has ended its side; -ENOBUFS when every buffer is taken.
+   * Result: how many, in the buffer `buffer`, to be given back with `releaseBuffer`; 0 when the
+   * peer has ended its side; -ENOBUFS when every buffer is taken.
    */
   recv(fd: number, slot: number, generation: number, repeat: boolean): void;
   /** Sends `size` bytes of `memory` from `offset` on. Result: how many were taken, maybe fewer. */
@@ -51,7 +51,7 @@ export interface Io {
   /** From now on, a WAKEUP completion follows each write to this eventfd. */
   watchWakeups(fd: number): void;
 
-  /** Gives what was submitted to the kernel and, with `wait`, sleeps until there is a completion. */
+  /** Gives the kernel what was submitted and, with `wait`, sleeps until there is a completion. */
   submitAndWait(wait: boolean): void;
   /** Completions that `nextCompletion` has not answered yet. */
   readonly completionsReady: number;

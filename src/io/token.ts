@@ -8,7 +8,7 @@ import { GENERATION_MASK } from '../memory/pool.ts';
 
 const OPERATION_SHIFT = 24;
 
-/** What was asked of the kernel. Each submission ends in exactly one completion, WAKEUP excepted. */
+/** What was asked of the kernel. */
 export const ACCEPT = 1;
 export const RECV = 2;
 export const SEND = 3;

@@ -1,5 +1,5 @@
-// eventfd(2): a descriptor that becomes readable when another thread writes to it. It wakes a thread
-// that sleeps in its ring. Control plane: opening. Data plane: `signal`.
+// eventfd(2): a descriptor that becomes readable when another thread writes to it. It wakes a
+// thread that sleeps in its ring. Control plane: opening. Data plane: `signal`.
 
 import { checked } from './errno.ts';
 import { bind } from './ffi.ts';

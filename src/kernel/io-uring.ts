@@ -1,5 +1,6 @@
 // io_uring(7) as the kernel defines it: constants and layouts from <linux/io_uring.h>, the three
-// system calls, and a ring mapped into memory. Numbers 425 to 427 are the same on every architecture.
+// system calls, and a ring mapped into memory. Numbers 425 to 427 are the same on every
+// architecture.
 //
 // Control plane: setup and registration. Data plane: `enter`.
 
@@ -41,8 +42,8 @@ const IORING_OFF_SQES = 0x1000_0000n;
 const IORING_REGISTER_PBUF_RING = 22;
 
 // Setup flags. A ring of larger completions than submissions (5.5); the process is told to reap by
-// its own call only (6.1), which needs a single issuer (6.0); no indirection array (6.6); a bad entry
-// does not stop the rest of its batch (5.18).
+// its own call only (6.1), which needs a single issuer (6.0); no indirection array (6.6); a bad
+// entry does not stop the rest of its batch (5.18).
 const IORING_SETUP_CQSIZE = 1 << 3;
 const IORING_SETUP_SUBMIT_ALL = 1 << 7;
 const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
@@ -133,9 +134,9 @@ export function openRing(sqEntries: number, cqEntries: number): Ring {
 }
 
 /**
- * Submits `count` entries, reaps what is ready and, with `wait`, sleeps until there is a completion.
- * Answers how many were taken, or -1 with errno. A null signal mask and no IORING_ENTER_EXT_ARG: the
- * kernel never reads a seventh argument.
+ * Submits `count` entries, reaps what is ready and, with `wait`, sleeps until there is a
+ * completion. Answers how many were taken, or -1 with errno. A null signal mask and no
+ * IORING_ENTER_EXT_ARG: the kernel never reads a seventh argument.
  */
 export function enter(ring: Ring, count: number, wait: boolean): number {
   return enterCall(

@@ -1,4 +1,5 @@
-// Limits of the process: getrlimit(2), and the memory limit of its cgroup (cgroups(7)). Control plane.
+// Limits of the process: getrlimit(2), and the memory limit of its cgroup (cgroups(7)). Control
+// plane.
 
 import { readFileSync } from 'node:fs';
 import { checked } from './errno.ts';

@@ -1,5 +1,6 @@
 // Anonymous memory from mmap(2): the only kind the kernel is given, because the JavaScript heap may
-// move or release what lies on it. Control plane: mapped at start, unmapped after the ring is closed.
+// move or release what lies on it. Control plane: mapped at start, unmapped after the ring is
+// closed.
 
 import { assert } from '../base/assert.ts';
 import { checked, SystemError } from './errno.ts';
@@ -18,8 +19,8 @@ const FOUR_GIB = 1n << 32n;
 
 /**
  * Mapped memory. `addressLow` and `addressHigh` are the halves of its address: a mapping never
- * crosses a 4 GiB boundary, so the address of any byte in it is `{addressHigh, addressLow + offset}`
- * without a carry, which keeps BigInt off the data plane.
+ * crosses a 4 GiB boundary, so the address of any byte in it is `{addressHigh, addressLow +
+ * offset}` without a carry, which keeps BigInt off the data plane.
  */
 export interface Mapping {
   readonly address: bigint;

@@ -5,8 +5,8 @@
 import { assert } from '../base/assert.ts';
 import { bind, currentUvLoop, withCallback } from './ffi.ts';
 
-// libuv takes one argument in most of these. A second, ignored one makes the signature one that needs
-// no wrapper (see `ffi.ts`); an unused argument register is harmless on x86-64 and arm64.
+// libuv takes one argument in most of these. A second, ignored one makes the signature one that
+// needs no wrapper (see `ffi.ts`); an unused argument register is harmless on x86-64 and arm64.
 const updateTime = bind('uv_update_time', ['pointer', 'pointer'], 'void');
 const isActive = bind('uv_is_active', ['pointer', 'pointer'], 'int32');
 // uint64_t in libuv, but a delay that fits in 31 bits is all that is asked, and no BigInt is made.
@@ -40,7 +40,7 @@ export class NodeLoop {
     this.#timer = timers[0]!;
   }
 
-  /** Milliseconds until a timer of Node's is due, 0 when one is, NOTHING_PLANNED when none is set. */
+  /** Milliseconds until a timer of Node's is due, or NOTHING_PLANNED when none is set. */
   nodeTimerDueMs(): number {
     if (isActive(this.#timer, 0n) === 0) return NOTHING_PLANNED;
     updateTime(this.#loop, 0n);

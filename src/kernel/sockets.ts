@@ -1,5 +1,5 @@
-// Sockets on the control plane: socket(7), tcp(7), ip(7), bind(2), listen(2), shutdown(2). What runs
-// per connection is submitted to an `Io` instead, `shutdownSocket` excepted (data plane).
+// Sockets on the control plane: socket(7), tcp(7), ip(7), bind(2), listen(2), shutdown(2). What
+// runs per connection is submitted to an `Io` instead, `shutdownSocket` excepted (data plane).
 // Constants are those of <asm-generic/socket.h>: the same on x86-64 and arm64.
 
 import { isIPv4, isIPv6 } from 'node:net';

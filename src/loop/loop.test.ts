@@ -13,8 +13,8 @@ import { SystemClock } from '../kernel/system-clock.ts';
 import type { LoopClient } from './loop.ts';
 import { Loop } from './loop.ts';
 
-// A client that records the order of its phases. `onPhase` counts as code of the user when it answers
-// true: what it queued, a resolved promise say, needs a turn of Node's.
+// A client that records the order of its phases. `onPhase` counts as code of the user when it
+// answers true: what it queued, a resolved promise say, needs a turn of Node's.
 class Recorder implements LoopClient {
   readonly phases: string[] = [];
   readonly #loop: Loop;
@@ -106,7 +106,8 @@ test('timers, promises, immediates and messages of Node go on while the loop run
   let beats = 0;
   const interval = setInterval(() => beats++, 1);
   const worker = new Worker(
-    "const { parentPort } = require('node:worker_threads'); parentPort.once('message', (m) => parentPort.postMessage(m))",
+    "const { parentPort } = require('node:worker_threads');" +
+      "parentPort.once('message', (message) => parentPort.postMessage(message));",
     { eval: true },
   );
   const echoed = new Promise((resolve) => worker.once('message', resolve));
@@ -147,7 +148,8 @@ test('a wake-up from elsewhere ends the sleep', async () => {
       return true;
     };
     loop.run(client);
-    setTimeout(() => {}, 60_000).unref(); // tidy: allow a far timer, so that only the wake-up can wake
+    // tidy: allow a far timer, so that only the wake-up can wake
+    setTimeout(() => {}, 60_000).unref();
   });
   equal(sleeps, 3);
   await end(loop);

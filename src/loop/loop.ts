@@ -1,12 +1,13 @@
 // The event loop of a thread: one tick in one written order, inside Node's own loop.
 //
 // A turn runs as an immediate of Node's, so libuv never sleeps and the `Io` is the only place that
-// does. A turn is one tick after another until Node has something to do: one of its timers is due, its
-// backend descriptor is readable, or code of the user ran and may have queued a microtask or an
-// immediate, which cannot be seen from outside. Then Node gets its turn, and the next immediate is ours.
+// does. A turn is one tick after another until Node has something to do: one of its timers is due,
+// its backend descriptor is readable, or code of the user ran and may have queued a microtask or an
+// immediate, which cannot be seen from outside. Then Node gets its turn, and the next immediate is
+// ours.
 //
-// Owner: one thread. Data plane, `run` and `stop` excepted. Callbacks of the client never re-enter the
-// loop: what they want done later they queue for a later phase.
+// Owner: one thread. Data plane, `run` and `stop` excepted. Callbacks of the client never re-enter
+// the loop: what they want done later they queue for a later phase.
 
 import type { Clock } from '../base/clock.ts';
 import { msBetween } from '../base/clock.ts';
@@ -43,7 +44,7 @@ export interface LoopClient {
   onTimer(slot: number): void;
   /** Phase 6: what became free is used again. */
   runReleases(): void;
-  /** Tells other threads that this one is going to sleep; false: it must not, a message is there. */
+  /** Tells other threads that this one will sleep; false: it must not, a message is there. */
   prepareSleep(): boolean;
   endSleep(): void;
 }
@@ -181,8 +182,8 @@ export class Loop {
     }
   }
 
-  // One timer for the earlier of Node's and the wheel's. One that runs out too early does no harm: the
-  // loop looks, finds nothing due, and sets the next.
+  // One timer for the earlier of Node's and the wheel's. One that runs out too early does no harm:
+  // the loop looks, finds nothing due, and sets the next.
   #setSleepTimer(): void {
     const nowMs = this.clock.nowMs;
     let delayMs = this.timers.dueInMs(nowMs);

@@ -3,8 +3,9 @@
 //     buckets, one for each 100 ms:   [ ][ a-b ][ ][ c ] ... [ ]     1024 of them, about 102 s
 //                                          ^ due next
 //
-// Moving a timer to a later time, which every request does, only stores its deadline; the slot moves
-// to its new bucket when the old one comes up. A deadline beyond the wheel waits in the last bucket.
+// Moving a timer to a later time, which every request does, only stores its deadline; the slot
+// moves to its new bucket when the old one comes up. A deadline beyond the wheel waits in the last
+// bucket.
 //
 // Owner: one thread. Data plane.
 
@@ -46,7 +47,7 @@ export class TimerWheel {
     return this.#next[slot] !== UNSET;
   }
 
-  /** Sets or moves the timer of a slot: it runs out `delayMs` from `nowMs`, or up to 100 ms later. */
+  /** Sets or moves the timer of a slot: it runs out in `delayMs`, or up to 200 ms later. */
   set(slot: number, nowMs: number, delayMs: number): void {
     assert(delayMs >= 0, 'a timer is set for the future');
     this.#advance(nowMs);

@@ -1,5 +1,6 @@
-// A first-in, first-out queue of slots, as long as there are slots: whoever puts a slot in keeps a flag
-// for it, so that none is in it twice, and it can never overflow. Data plane. Owner: one thread.
+// A first-in, first-out queue of slots, as long as there are slots: whoever puts a slot in keeps a
+// flag for it, so that none is in it twice, and it can never overflow. Data plane. Owner: one
+// thread.
 
 import { assert } from '../base/assert.ts';
 import { NONE } from './pool.ts';

@@ -1,15 +1,15 @@
 // The memory plan: every size of the server, derived from its options, one line for each holder.
-// Control plane. Mapped memory is committed by the kernel page by page as it is first touched, so the
-// plan is the most the engine will ever use for connections, not what it uses at start.
+// Control plane. Mapped memory is committed by the kernel page by page as it is first touched, so
+// the plan is the most the engine will ever use for connections, not what it uses at start.
 
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { PoolSizes } from '../base/thread-plan.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
-import { REQUEST_LIMITS } from '../connection/connections.ts';
 import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
 import type { DelegateOptions } from '../delegate/layout.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
+import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/uring/uring-io.ts';
 
 /** A typical request of a browser fits. */

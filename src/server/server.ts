@@ -1,5 +1,5 @@
-// The server as the main thread sees it: binds the listeners, lays the shared memory out, starts the
-// threads, tells them to serve and to drain. Control plane.
+// The server as the main thread sees it: binds the listeners, lays the shared memory out, starts
+// the threads, tells them to serve and to drain. Control plane.
 
 import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
@@ -20,7 +20,7 @@ import { Thread } from './thread.ts';
 const ACCEPT_THREAD = new URL('../accept/accept-thread.ts', import.meta.url);
 const WORKER_THREAD = new URL('../worker/worker-thread.ts', import.meta.url);
 
-/** With more workers than this, the server is ready before all of them are: tasks wait for the rest. */
+/** With more workers than this the server is ready before all of them: tasks wait for the rest. */
 const WORKERS_BEFORE_READY = 16;
 
 export interface ThreadReport {

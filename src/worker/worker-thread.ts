@@ -1,5 +1,5 @@
-// The worker thread: the same loop as an accept thread, with a task intake in place of the listener.
-// Control plane at start; the phases are data plane, the tasks themselves are the user's.
+// The worker thread: the same loop as an accept thread, with a task intake in place of the
+// listener. Control plane at start; the phases are data plane, the tasks themselves are the user's.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp } from '../app/compiled-app.ts';

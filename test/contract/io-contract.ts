@@ -1,5 +1,5 @@
-// The contract of `Io`, as one suite that every backend runs. A backend that cannot do a case names it
-// in `skips`, with the reason.
+// The contract of `Io`, as one suite that every backend runs. A backend that cannot do a case names
+// it in `skips`, with the reason.
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { closeSync, fstatSync } from 'node:fs';

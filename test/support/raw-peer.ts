@@ -1,5 +1,5 @@
-// A TCP peer made of plain, blocking system calls, for tests that drive an `Io` by hand: the thread's
-// own event loop does not run while such a test waits.
+// A TCP peer made of plain, blocking system calls, for tests that drive an `Io` by hand: the
+// thread's own event loop does not run while such a test waits.
 
 import { checked } from '../../src/kernel/errno.ts';
 import { bind } from '../../src/kernel/ffi.ts';

@@ -1,4 +1,5 @@
-// The submission side of a ring: takes an entry, clears it, hands it to the kernel at the next enter.
+// The submission side of a ring: takes an entry, clears it, hands it to the kernel at the next
+// enter.
 //
 //     sqes   [done][done][ a ][ b ][ c ][free]...
 //                         ^kernel's head  ^tail (ours)      queued = 3
@@ -59,8 +60,8 @@ export class SubmissionQueue {
     else this.#checkInterrupted();
   }
 
-  // A signal, or completions that must be taken first: the next tick tries again. Anything else means
-  // that the ring itself was misused.
+  // A signal, or completions that must be taken first: the next tick tries again. Anything else
+  // means that the ring itself was misused.
   #checkInterrupted(): void {
     const error = errno();
     assert(error === EINTR || error === EAGAIN || error === EBUSY, 'io_uring_enter is well-formed');
