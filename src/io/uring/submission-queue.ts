@@ -4,6 +4,9 @@
 //     sqes   [done][done][ a ][ b ][ c ][free]...
 //                         ^kernel's head  ^tail (ours)      queued = 3
 //
+// Plain loads and stores are enough on the ring: with IORING_SETUP_DEFER_TASKRUN the kernel touches
+// it only within this thread's own system call.
+//
 // Data plane. Owner: one thread.
 
 import { assert } from '../../base/assert.ts';
@@ -54,7 +57,7 @@ export class SubmissionQueue {
 
   /** Submits what is queued, runs the kernel's deferred work, and sleeps if asked to. */
   submit(wait: boolean): void {
-    Atomics.store(this.#ring.words, this.#ring.sqTail, this.#tail);
+    this.#ring.words[this.#ring.sqTail] = this.#tail;
     const taken = enter(this.#ring, this.#queued, wait);
     if (taken >= 0) this.#queued -= taken;
     else this.#checkInterrupted();

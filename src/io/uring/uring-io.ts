@@ -216,10 +216,10 @@ export class UringIo implements Io {
   }
 
   submitAndWait(wait: boolean): void {
-    Atomics.store(this.#ringWords, this.#ring.cqHead, this.#cqHead);
+    this.#ringWords[this.#ring.cqHead] = this.#cqHead;
     this.#buffers.publish();
     this.#queue.submit(wait);
-    this.#cqTail = Atomics.load(this.#ringWords, this.#ring.cqTail);
+    this.#cqTail = this.#ringWords[this.#ring.cqTail]!;
   }
 
   get completionsReady(): number {
