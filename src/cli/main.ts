@@ -22,6 +22,7 @@ async function main(): Promise<void> {
   const { Server } = await import('../server/server.ts');
   const server = await Server.start(commandLine.server, app, log);
   for (const warning of server.warnings) log(warning);
+  if (server.options.verbose) log(`memory plan: ${JSON.stringify(server.plan)}`);
   handleSignals(server);
   print(readyLine(server));
   tellReady(readyLine(server));

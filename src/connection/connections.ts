@@ -210,8 +210,9 @@ export class Connections {
   /** Ends the connections that owe nothing to their peers. Control plane. */
   closeIdle(): void {
     for (let slot = 0; slot < this.table.pool.capacity; slot++) {
-      if (this.table.state(slot) !== OPEN || this.#sendSide.isOwing(slot)) continue;
-      if (!this.#recvSide.hasUnread(slot)) this.#lifecycle.linger(slot, DRAINING);
+      if (this.table.state(slot) !== OPEN || this.table.has(slot, DEFERRED)) continue;
+      if (this.#sendSide.isOwing(slot) || this.#recvSide.isWaiting(slot)) continue;
+      this.#lifecycle.linger(slot, DRAINING);
     }
   }
 

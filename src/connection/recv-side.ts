@@ -127,6 +127,11 @@ export class RecvSide {
     return this.#table.recvBlock(slot) !== NONE;
   }
 
+  /** True exactly when bytes were received that were not looked at to the end. */
+  isWaiting(slot: number): boolean {
+    return this.hasUnread(slot) || this.#table.heldFirst(slot) !== NONE;
+  }
+
   /** Where the unread bytes begin and end, as offsets into the bytes of the `Io`. */
   unreadStart(slot: number): number {
     return this.#blocks.offset(this.#table.recvBlock(slot)) + this.#table.recvStart(slot);

@@ -1,0 +1,27 @@
+import { equal, ok } from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { descriptorLimit, memoryLimit } from './limits.ts';
+
+test('the descriptor limit is the one that a child inherits', () => {
+  const limit = execFileSync('/bin/sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim();
+  if (limit === 'unlimited') ok(descriptorLimit() > 2 ** 31);
+  else equal(descriptorLimit(), Number(limit));
+});
+
+test('a limit set by whoever started the process is seen', () => {
+  const url = new URL('./limits.ts', import.meta.url).href;
+  const script = `
+    import { descriptorLimit } from ${JSON.stringify(url)};
+    console.log(descriptorLimit());`;
+  const flags = '--disable-warning=ExperimentalWarning --input-type=module';
+  const command = `ulimit -n 321; exec "$0" ${flags} -e "$1"`;
+  const output = execFileSync('/bin/sh', ['-c', command, process.execPath, script], {
+    encoding: 'utf8',
+  });
+  equal(output, '321\n');
+});
+
+test('the memory limit is a positive number, or Infinity where there is none', () => {
+  ok(memoryLimit() > 2 ** 24);
+});

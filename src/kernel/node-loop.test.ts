@@ -1,0 +1,59 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { readlinkSync } from 'node:fs';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { NodeLoop } from './node-loop.ts';
+
+// What a fresh thread says, whose loop has only the timers that the code plans; `loop` is its NodeLoop.
+async function inThread(code: string): Promise<number[]> {
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData).then(({ NodeLoop }) => {
+      const loop = new NodeLoop();
+      const answers = [];
+      ${code}
+      parentPort.postMessage(answers);
+      process.exit();
+    });`;
+  const url = new URL('./node-loop.ts', import.meta.url).href;
+  const worker = new Worker(source, { eval: true, workerData: url });
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+}
+
+test('a thread that has planned nothing says so, before and after it looks', async () => {
+  deepEqual(await inThread('answers.push(loop.nodeTimerDueMs(), loop.nodeTimerDueMs());'), [-1, -1]);
+});
+
+test('the due time is that of the earliest timer, and goes down as time passes', async () => {
+  const [far, near, later] = await inThread(`
+    setTimeout(() => {}, 50_000);
+    answers.push(loop.nodeTimerDueMs());
+    setTimeout(() => {}, 20_000);
+    answers.push(loop.nodeTimerDueMs());
+    const begin = performance.now();
+    while (performance.now() - begin < 5);
+    answers.push(loop.nodeTimerDueMs());`);
+  ok(far! > 40_000 && far! <= 50_000);
+  ok(near! > 15_000 && near! <= 20_000);
+  ok(later! <= near! - 4);
+});
+
+test('a timer that is overdue is due in 0 milliseconds', async () => {
+  const answers = await inThread(`
+    setTimeout(() => {}, 1);
+    const begin = performance.now();
+    while (performance.now() - begin < 5);
+    answers.push(loop.nodeTimerDueMs());`);
+  deepEqual(answers, [0]);
+});
+
+test('the backend descriptor is the epoll descriptor of this thread', async () => {
+  const loop = new NodeLoop();
+  equal(readlinkSync(`/proc/self/fd/${loop.backendFd}`), 'anon_inode:[eventpoll]');
+  equal(new NodeLoop().backendFd, loop.backendFd);
+  const [other] = await inThread('answers.push(loop.backendFd);');
+  ok(other! > 0 && other !== loop.backendFd);
+});
