@@ -5,6 +5,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter } from '../base/counters.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
 import { Connections } from '../connection/connections.ts';
 import { Delegator } from '../delegate/delegator.ts';
@@ -35,6 +37,7 @@ const DRAIN_CHECK_MS = 10;
 class AcceptThread implements LoopClient {
   readonly #plan: AcceptThreadPlan<DelegateMemory>;
   readonly #port: ThreadPort;
+  readonly #counters: Counters;
   readonly #loop: Loop;
   readonly #delegator: Delegator;
   readonly #delegation: AcceptThreadDelegation;
@@ -64,7 +67,8 @@ class AcceptThread implements LoopClient {
     const { options, pools } = plan;
     this.#plan = plan;
     this.#port = port;
-    const counters = new Float64Array(plan.counters);
+    const counters: Counters = new Float64Array(plan.counters);
+    this.#counters = counters;
     const io = new UringIo({
       submissions: pools.submissions,
       completions: pools.completions,
@@ -154,20 +158,29 @@ class AcceptThread implements LoopClient {
     this.#delegator.wake();
   }
 
-  // Nothing is reset: SYNs are dropped first, and what the kernel has accepted by then is served;
-  // every response announces the close; the silent are told by an orderly end; tasks are awaited.
+  // SYNs are dropped first, and what the kernel has accepted by then is served; every response
+  // announces the close; the silent are told by an orderly end; tasks are awaited.
   #drain(): void {
     if (this.#draining) return;
     this.#draining = true;
     const begin = performance.now();
     refuseNewConnections(this.#plan.listenerFd);
     this.#connections.drain();
-    setTimeout(() => this.#listener.stop(), DRAIN_ACCEPT_MS);
+    let accepted = -1;
+    let stopped = false;
     const check = setInterval(() => {
       const elapsedMs = performance.now() - begin;
       if (elapsedMs >= DRAIN_MAX_MS) this.#connections.terminateAll();
       else if (elapsedMs >= DRAIN_IDLE_MS) this.#connections.closeIdle();
-      if (elapsedMs < DRAIN_ACCEPT_MS || this.#connections.table.pool.used > 0) return;
+      // The backlog is empty when accepts wait and none has completed since the last look.
+      const before = accepted;
+      accepted = this.#counters[Counter.connectionsAccepted]!;
+      const caughtUp = this.#listener.waits && accepted === before;
+      if (!stopped && elapsedMs >= DRAIN_ACCEPT_MS && (caughtUp || elapsedMs >= DRAIN_MAX_MS)) {
+        stopped = true;
+        this.#listener.stop();
+      }
+      if (!stopped || this.#connections.table.pool.used > 0) return;
       if (this.#delegator.holdersUsed > 0 && elapsedMs < DRAIN_MAX_MS) return;
       clearInterval(check);
       this.#end();

@@ -49,8 +49,9 @@ export class Listener {
     this.#log = log;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
+  /** True exactly when accepts wait for connections: the backlog is not full for want of one. */
+  get waits(): boolean {
+    return this.#inFlight > 0;
   }
 
   /** The release phase of a tick: free slots get an accept. */

@@ -1,5 +1,5 @@
 // What a handler sees of its request. Each accept thread has one object, bound to one request after
-// the other: it is of no use after its handler returned, and says so. Data plane; the strings that
+// the other: it is of no use after its handler returned. Data plane; the strings that
 // a handler asks for are the user's own choice of allocation.
 
 import { METHOD_NAMES, METHOD_OTHER } from '../http/method.ts';

@@ -28,11 +28,12 @@ export const Counter = {
   tasksCompleted: 17,
   /** Requests refused because every task holder of the thread was taken. */
   taskHoldersDry: 18,
+  /** Tasks that a worker ran, and those of them that failed; 0 in an accept thread. */
   tasksRun: 19,
   tasksFailed: 20,
   /** Receives that found no buffer, and were submitted again. */
   recvBuffersDry: 21,
-  /** Connections closed because half of all receive buffers were held for others that wait. */
+  /** Connections closed because too many receive buffers were held: see `RecvSide.hold`. */
   recvBuffersHeldMax: 22,
   recvBlocksDry: 23,
   sendBlocksDry: 24,

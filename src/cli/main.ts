@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { formatSize } from '../server/memory-plan.ts';
 import type { Server } from '../server/server.ts';
 import { EXIT_FAILURE, EXIT_USAGE, formatAddress, StartError } from '../server/start-error.ts';
-import { daemonize, isDaemon, tellReady } from './daemonize.ts';
+import { daemonize, isDaemon, logAsDaemon, tellReady } from './daemonize.ts';
 import type { CommandLine } from './options.ts';
 import { helpText, parseCommandLine, UsageError } from './options.ts';
 
@@ -27,18 +27,20 @@ async function main(): Promise<void> {
   print(readyLine(server));
   tellReady(readyLine(server));
   await server.ended;
+  if (server.options.verbose) {
+    for (const [name, counters] of server.counters()) log(JSON.stringify({ name, counters }));
+  }
 }
 
 function handleSignals(server: Server): void {
   let asked = false;
-  const end = async (): Promise<void> => {
+  const end = (): void => {
     if (asked) process.exit(EXIT_FAILURE);
     asked = true;
-    if (server.options.verbose) await printReport(server);
     server.drain();
   };
-  process.on('SIGTERM', () => void end());
-  process.on('SIGINT', () => void end());
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
   process.on('SIGUSR2', () => void printReport(server));
 }
 
@@ -79,7 +81,8 @@ function print(line: string): void {
 }
 
 function log(line: string): void {
-  process.stderr.write(`millrace: ${line}\n`);
+  if (isDaemon()) logAsDaemon(`millrace: ${line}\n`);
+  else process.stderr.write(`millrace: ${line}\n`);
 }
 
 try {

@@ -73,9 +73,9 @@ const RECV_END = 8;
 const REASON = 9;
 const REQUESTS = 10;
 const RESPONSE_CONNECTION = 11;
-const HOLDER = 12;
-const HELD_FIRST = 13;
-const HELD_LAST = 14;
+const HELD_FIRST = 12;
+const HELD_LAST = 13;
+const HELD_COUNT = 14;
 const WORDS = 16;
 
 export const CONNECTION_CTX_SIZE = WORDS * 4;
@@ -100,7 +100,6 @@ export class ConnectionTable {
     this.#rows[row + FD] = NONE;
     this.#rows[row + SEND_BLOCK] = NONE;
     this.#rows[row + RECV_BLOCK] = NONE;
-    this.#rows[row + HOLDER] = NONE;
     this.#rows[row + HELD_FIRST] = NONE;
     this.#rows[row + HELD_LAST] = NONE;
     this.setState(slot, ACCEPTING);
@@ -212,8 +211,15 @@ export class ConnectionTable {
     return this.#rows[slot * WORDS + HELD_LAST]!;
   }
 
-  setHeld(slot: number, first: number, last: number): void {
+  /** How many receive buffers are held for later. */
+  heldCount(slot: number): number {
+    return this.#rows[slot * WORDS + HELD_COUNT]!;
+  }
+
+  setHeld(slot: number, first: number, last: number, count: number): void {
     assert((first === NONE) === (last === NONE), 'a list has both ends or none');
+    assert((first === NONE) === (count === 0), 'a list without ends is empty');
+    this.#rows[slot * WORDS + HELD_COUNT] = count;
     this.#rows[slot * WORDS + HELD_FIRST] = first;
     this.#rows[slot * WORDS + HELD_LAST] = last;
   }
@@ -242,14 +248,5 @@ export class ConnectionTable {
 
   setResponseConnection(slot: number, connection: number): void {
     this.#rows[slot * WORDS + RESPONSE_CONNECTION] = connection;
-  }
-
-  /** The holder of the task that runs for the connection, or NONE. */
-  holder(slot: number): number {
-    return this.#rows[slot * WORDS + HOLDER]!;
-  }
-
-  setHolder(slot: number, holder: number): void {
-    this.#rows[slot * WORDS + HOLDER] = holder;
   }
 }

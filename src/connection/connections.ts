@@ -17,15 +17,7 @@ import { ECANCELED, ENOBUFS } from '../kernel/errno.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
-import {
-  BAD_REQUEST,
-  BY_PEER,
-  BY_RESET,
-  DRAINING,
-  IDLE,
-  NO_MEMORY,
-  SERVED,
-} from './close-reason.ts';
+import { BY_PEER, BY_RESET, DRAINING, IDLE, NO_MEMORY, SERVED } from './close-reason.ts';
 import type { ConnectionMemoryOptions } from './connection-memory.ts';
 import { ConnectionMemory } from './connection-memory.ts';
 import {
@@ -322,6 +314,7 @@ export class Connections {
   #serve(slot: number, start: number, end: number): void {
     this.table.clearFlag(slot, SUSPENDED);
     const at = this.#exchange.serve(slot, start, end);
+    if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
     if (at === end) this.#recvSide.forgetUnread(slot);
     else if (!this.#recvSide.keep(slot, at, end, this.#exchange.parser)) {
       this.#lifecycle.terminate(slot, NO_MEMORY);
@@ -337,7 +330,6 @@ export class Connections {
       else this.#lifecycle.terminate(slot, NO_MEMORY);
       return;
     }
-    if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
     if (table.has(slot, CLOSE_AFTER_SEND)) {
       // Bytes after the last request would make the kernel answer a close with a reset.
       if (this.#recvSide.release(slot)) table.setFlag(slot, LINGER_AFTER_SEND);
@@ -379,14 +371,18 @@ export class Connections {
       this.#lifecycle.terminate(slot, BY_RESET);
       return;
     }
-    if (table.state(slot) !== OPEN || sent !== SEND_DRAINED) return;
+    if (table.state(slot) !== OPEN) return;
+    // Where nothing is received, what the peer takes is what is heard of it.
+    if (table.has(slot, SUSPENDED | CLOSE_AFTER_SEND)) this.#touch(slot);
+    if (sent !== SEND_DRAINED) return;
     if (table.has(slot, CLOSE_AFTER_SEND)) this.#lifecycle.finish(slot, this.#closeReason(slot));
     else if (table.has(slot, SUSPENDED)) this.#defer(slot);
   }
 
   #closeReason(slot: number): number {
-    if (this.table.has(slot, PEER_ENDED)) return BY_PEER;
-    return this.table.has(slot, LINGER_AFTER_SEND) ? BAD_REQUEST : SERVED;
+    const reason = this.table.reason(slot);
+    if (reason !== 0) return reason;
+    return this.table.has(slot, PEER_ENDED) ? BY_PEER : SERVED;
   }
 
   #defer(slot: number): void {

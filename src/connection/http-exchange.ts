@@ -13,6 +13,7 @@ import { BoundResponse } from '../app/response.ts';
 import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
+import { abandon, isThenable } from '../base/thenable.ts';
 import { METHOD_HEAD } from '../http/method.ts';
 import type { RequestParser } from '../http/request-parser.ts';
 import { PARSE_COMPLETE, PARSE_INCOMPLETE } from '../http/request-parser.ts';
@@ -25,6 +26,7 @@ import {
 } from '../http/response-writer.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
+import { BAD_REQUEST } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
   CLOSE_AFTER_SEND,
@@ -150,13 +152,12 @@ export class HttpExchange {
     const table = this.#table;
     assert(table.state(slot) === DELEGATED, 'a task is done for a connection that waits for it');
     table.setState(slot, OPEN);
-    table.setHolder(slot, NONE);
     const at = this.#sendSide.reserve(slot);
     if (at === NONE) return false;
     assert(at + RESPONSE_SIZE_MAX <= this.#sendSide.limit(slot), 'a delegated response has space');
     // The server may have begun to drain while the task ran.
     const connection = this.draining ? CONNECTION_CLOSE : table.responseConnection(slot);
-    if (connection === CONNECTION_CLOSE) table.setFlag(slot, CLOSE_AFTER_SEND);
+    if (this.draining) table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
     const headOnly = table.has(slot, HEAD_REQUEST);
     table.clearFlag(slot, HEAD_REQUEST);
     let next = this.#head(at, status, connection, headOnly, size);
@@ -203,7 +204,12 @@ export class HttpExchange {
   // What the response says about the connection; and whether that ends is noted here.
   #connection(slot: number): number {
     const parser = this.parser;
-    if (!parser.keepAlive || this.draining) {
+    if (this.draining) {
+      // The peer did not ask for the close, and may be sending its next request.
+      this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+      return CONNECTION_CLOSE;
+    }
+    if (!parser.keepAlive) {
       this.#table.setFlag(slot, CLOSE_AFTER_SEND);
       return CONNECTION_CLOSE;
     }
@@ -218,7 +224,8 @@ export class HttpExchange {
     this.#onUserCode();
     let failed = false;
     try {
-      this.#app.handlers[route]!(request, response);
+      const result: unknown = this.#app.handlers[route]!(request, response);
+      if (result !== undefined && isThenable(result)) abandon(result);
     } catch (error) {
       failed = true;
       this.#log('a handler failed', error);
@@ -306,6 +313,7 @@ export class HttpExchange {
   // A request that is not well-formed: where the next one begins is not known, so there is none.
   #reject(slot: number, space: number, status: number): number {
     this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    this.#table.setReason(slot, BAD_REQUEST);
     return this.#error(space, status, CONNECTION_CLOSE, null);
   }
 

@@ -24,6 +24,9 @@ import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { RECV_CANCELLED, RECV_IN_FLIGHT } from './connection-table.ts';
 
+// A connection that holds fewer buffers than this is not the one that takes them all.
+const HELD_FEW = 4;
+
 export class RecvSide {
   readonly #io: Io;
   readonly #table: ConnectionTable;
@@ -36,6 +39,7 @@ export class RecvSide {
   // By buffer that is held for a connection: how many bytes, and the next one of the connection.
   readonly #heldSize: Int32Array;
   readonly #heldNext: Int32Array;
+  readonly #heldManyMax: number;
   readonly #heldMax: number;
   #heldCount = 0;
 
@@ -48,7 +52,8 @@ export class RecvSide {
     this.#starved = new SlotQueue(table.pool.capacity);
     this.#heldSize = new Int32Array(io.bufferCount);
     this.#heldNext = new Int32Array(io.bufferCount);
-    this.#heldMax = io.bufferCount >> 1;
+    this.#heldManyMax = io.bufferCount >> 1;
+    this.#heldMax = io.bufferCount - (io.bufferCount >> 2);
   }
 
   /**
@@ -81,12 +86,15 @@ export class RecvSide {
 
   /**
    * Holds a receive buffer for later: its bytes came while the connection was not ready for them.
-   * The receive that brought them, if it repeats, is asked to end. False when half of all buffers
-   * are held: the other half is for the connections that are served.
+   * The receive that brought them, if it repeats, is asked to end. False when too many are held:
+   * once it is half of all, only who holds a few may hold more, and a quarter is always left for
+   * the connections that are served.
    */
   hold(slot: number, buffer: number, size: number, more: boolean): boolean {
     const table = this.#table;
-    if (this.#heldCount >= this.#heldMax) {
+    const held = table.heldCount(slot);
+    const limit = held < HELD_FEW ? this.#heldMax : this.#heldManyMax;
+    if (this.#heldCount >= limit) {
       count(this.#counters, Counter.recvBuffersHeldMax);
       return false;
     }
@@ -94,10 +102,10 @@ export class RecvSide {
     this.#heldSize[buffer] = size;
     this.#heldNext[buffer] = NONE;
     const last = table.heldLast(slot);
-    if (last === NONE) table.setHeld(slot, buffer, buffer);
+    if (last === NONE) table.setHeld(slot, buffer, buffer, 1);
     else {
       this.#heldNext[last] = buffer;
-      table.setHeld(slot, table.heldFirst(slot), buffer);
+      table.setHeld(slot, table.heldFirst(slot), buffer, held + 1);
     }
     if (more && !table.has(slot, RECV_CANCELLED)) {
       table.setFlag(slot, RECV_CANCELLED);
@@ -112,7 +120,8 @@ export class RecvSide {
     const buffer = table.heldFirst(slot);
     if (buffer === NONE) return NONE;
     const next = this.#heldNext[buffer]!;
-    table.setHeld(slot, next, next === NONE ? NONE : table.heldLast(slot));
+    const last = next === NONE ? NONE : table.heldLast(slot);
+    table.setHeld(slot, next, last, table.heldCount(slot) - 1);
     this.#heldCount--;
     return buffer;
   }

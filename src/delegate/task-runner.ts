@@ -6,6 +6,7 @@
 // engine are no failure of a task, they end the thread as everywhere.
 
 import { AssertionError, assert } from '../base/assert.ts';
+import { abandon, isThenable } from '../base/thenable.ts';
 import { BoundTask, STATUS_FAILED, type Task, type TaskServer } from './task.ts';
 import { RUNNING, type TaskHolders } from './task-holders.ts';
 
@@ -57,7 +58,7 @@ export class TaskRunner {
       const result = run(this.#task);
       if (result !== undefined && isThenable(result)) {
         // Its rejection is the task's failure, which is reported already.
-        result.then(ignore, ignore);
+        abandon(result);
         failed = true;
         error = new Error('async tasks are not supported yet: the function returned a promise');
       }
@@ -77,13 +78,3 @@ export class TaskRunner {
     this.#onError(name, error);
   }
 }
-
-type Thenable = { then(fulfilled: () => void, rejected: () => void): unknown };
-
-function isThenable(value: unknown): value is Thenable {
-  if (value === null) return false;
-  if (typeof value !== 'object' && typeof value !== 'function') return false;
-  return typeof (value as Partial<Thenable>).then === 'function';
-}
-
-function ignore(): void {}

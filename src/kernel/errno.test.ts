@@ -5,12 +5,14 @@ import * as errnoModule from './errno.ts';
 import { checked, EADDRINUSE, errnoName, SystemError } from './errno.ts';
 import { bind, errno } from './ffi.ts';
 
-test('every constant has the number and the name that this system gives it', () => {
+test('every constant has the number that this system gives it, and that name', () => {
   const exported = Object.entries(errnoModule).filter(([name]) => /^E[A-Z]+$/.test(name));
-  ok(exported.length >= 19);
+  ok(exported.length >= 15);
+  const numbers: Record<string, number> = constants.errno;
   for (const [name, number] of exported) {
-    equal(errnoName(number as number), name);
-    equal(number, (constants.errno as Record<string, number>)[name] ?? number, name);
+    equal(number, numbers[name], name);
+    // libuv has no name for ETIME, which no call that is checked here answers.
+    if (name !== 'ETIME') equal(errnoName(number as number), name);
   }
 });
 

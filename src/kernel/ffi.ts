@@ -5,10 +5,11 @@
 // What a call costs (Node 26.10, measured; `docs/decisions/0001-ffi-signatures.md`):
 // - A signature made only of `pointer` and at least two of them gets no JavaScript wrapper at all:
 //   V8 calls straight into native code, about as fast as C, and allocates nothing. Arguments are
-//   BigInts, so they are computed once and kept. This is the form of every call on the data plane,
-//   integers included: on x86-64 and arm64 a pointer and an integer argument use the same register.
+//   BigInts, so they are computed once and kept. This is the form of every call that runs per tick
+//   or request, integers included: on x86-64 and arm64 a pointer and an integer argument use the
+//   same register.
 // - An integer type (`int32`, `uint64`, ...) adds a wrapper with range checks: 30 to 100 ns for up
-//   to three arguments; with four or more a rest array, 350 to 600 ns and about 96 bytes a call.
+//   to three arguments; with four or more a rest array, 350 to 700 ns and about 96 bytes a call.
 //   Fine for the control plane.
 // - A 64-bit result is a fresh BigInt: declare `int32` where the result fits.
 

@@ -24,7 +24,10 @@ async function inThread(code: string): Promise<number[]> {
 }
 
 test('a thread that has planned nothing says so, before and after it looks', async () => {
-  deepEqual(await inThread('answers.push(loop.nodeTimerDueMs(), loop.nodeTimerDueMs());'), [-1, -1]);
+  deepEqual(
+    await inThread('answers.push(loop.nodeTimerDueMs(), loop.nodeTimerDueMs());'),
+    [-1, -1],
+  );
 });
 
 test('the due time is that of the earliest timer, and goes down as time passes', async () => {

@@ -117,6 +117,12 @@ export class Server {
     for (const thread of this.#acceptThreads) thread.tell('drain');
   }
 
+  /** The counters of every thread, by its name; they outlive the threads. */
+  counters(): [name: string, counters: Record<string, number>][] {
+    const threads = [...this.#acceptThreads, ...this.#workerThreads];
+    return threads.map((thread) => [thread.name, readCounters(thread.counters)]);
+  }
+
   /** Counters and heap of every thread. */
   report(): Promise<ThreadReport[]> {
     const threads = [...this.#acceptThreads, ...this.#workerThreads];

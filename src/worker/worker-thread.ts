@@ -19,7 +19,7 @@ import { Loop } from '../loop/loop.ts';
 import { ThreadPort } from '../loop/thread-port.ts';
 import { NONE } from '../memory/pool.ts';
 
-/** A worker's ring carries its wake-ups and its timer only. */
+/** A worker's ring carries its wake-ups, its timer and the watch on Node's loop. */
 const IO_OPTIONS = {
   submissions: 8,
   completions: 16,

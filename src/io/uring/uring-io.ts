@@ -1,7 +1,7 @@
 // `Io` on io_uring: each operation is one entry, each tick one system call.
 //
 // Accepts are one-shot, so that a slot is reserved before its connection is accepted. Receives may
-// repeat (multishot), which saves an entry and a poll for each request, about 8 % of a small one;
+// repeat (multishot), which saves an entry and a poll for each request, 5 to 11 % of a small one;
 // the price is that bytes arrive unasked (`docs/decisions/0002-receive-once-or-repeat.md`).
 //
 // Data plane, the constructor and `destroy` excepted. Owner: the thread that made it, because the

@@ -1,0 +1,234 @@
+import { deepEqual, equal, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  ConnectionBench,
+  errorText,
+  get,
+  OK,
+  okText,
+} from '../../test/support/unit-connection-bench.ts';
+import { delegate } from '../app/app.ts';
+import { compileApp } from '../app/compiled-app.ts';
+import { COUNTERS } from '../base/counters.ts';
+import { Delegator } from '../delegate/delegator.ts';
+import { createDelegateMemory } from '../delegate/layout.ts';
+import type { Task } from '../delegate/task.ts';
+import { TaskIntake } from '../delegate/task-intake.ts';
+import { TaskRunner } from '../delegate/task-runner.ts';
+import { server } from '../delegate/task-server.test-data.ts';
+import { ECONNRESET } from '../kernel/errno.ts';
+import { NONE } from '../memory/pool.ts';
+import { AcceptThreadDelegation } from './task-delegation.ts';
+
+const HOLDERS = 3;
+const PAYLOAD_SIZE = 64;
+const BUSY = '503 Service Unavailable';
+
+const app = compileApp({
+  routes: {
+    'GET /fast': (_request, response) => response.end(),
+    'GET /echo': delegate('echo'),
+    'GET /throw': delegate('throw'),
+    'GET /nothing': delegate('nothing'),
+    'GET /teapot': delegate('missing'),
+  },
+  tasks: {
+    nothing: () => {},
+    echo: (task: Task) => task.end(task.target),
+    throw: () => {
+      throw new Error('thrown by a task');
+    },
+    missing: (task: Task) => task.end('gone', 410),
+  },
+});
+
+/** Connections whose tasks go to a worker, played by the test, or are run inline without one. */
+class Fixture {
+  readonly bench: ConnectionBench;
+  readonly delegator: Delegator;
+  readonly delegation: AcceptThreadDelegation;
+  readonly failed: string[] = [];
+  readonly #intake: TaskIntake | undefined;
+  readonly #runner: TaskRunner;
+
+  constructor(workerThreads: number) {
+    const memory = createDelegateMemory({
+      acceptThreads: 1,
+      workerThreads,
+      holdersPerAcceptThread: HOLDERS,
+      holderSize: 64 + PAYLOAD_SIZE,
+    });
+    this.delegator = new Delegator(memory, 0, () => {});
+    this.#runner = new TaskRunner(this.delegator.holders, app.tasks, server, (task) =>
+      this.failed.push(task),
+    );
+    this.#intake = workerThreads === 0 ? undefined : new TaskIntake(memory, 0, () => {});
+    let made: AcceptThreadDelegation | undefined;
+    this.bench = new ConnectionBench({
+      app,
+      capacity: 8,
+      delegation: (io, counters) => {
+        const runner = workerThreads === 0 ? this.#runner : undefined;
+        made = new AcceptThreadDelegation(this.delegator, io.memory.bytes, counters, runner);
+        return made;
+      },
+    });
+    this.delegation = made!;
+    this.delegation.attach(this.bench.connections);
+  }
+
+  /** The worker runs every task there is. */
+  work(): void {
+    const intake = this.#intake!;
+    for (let holder = intake.take(); holder !== NONE; holder = intake.take()) {
+      this.#runner.run(holder);
+      intake.finish(holder);
+    }
+  }
+}
+
+test('the target goes to a worker, and its result comes back to the connection', () => {
+  const fixture = new Fixture(1);
+  const { bench, delegation } = fixture;
+  const slot = bench.open();
+  equal(bench.exchange(slot, get('/echo?a=b')), '');
+  equal(delegation.runCompletions(256), false);
+  equal(bench.flush(slot), '');
+  fixture.work();
+  equal(delegation.runCompletions(256), false);
+  equal(bench.flush(slot), okText('/echo?a=b'));
+  equal(bench.exchange(slot, get('/fast')), OK);
+  fixture.delegator.assertAllFree();
+  equal(bench.count('tasksDelegated'), 1);
+  equal(bench.count('tasksCompleted'), 1);
+});
+
+test('each result goes to its own connection, with its own status', () => {
+  const fixture = new Fixture(1);
+  const { bench } = fixture;
+  const targets = ['/throw', '/teapot', '/nothing'];
+  const slots = targets.map((target) => {
+    const slot = bench.open();
+    bench.receive(slot, get(target));
+    return slot;
+  });
+  fixture.work();
+  fixture.delegation.runCompletions(256);
+  deepEqual(
+    slots.map((slot) => bench.flush(slot)),
+    [errorText('500 Internal Server Error'), okText('gone').replace('200 OK', '410 Gone'), OK],
+  );
+  deepEqual(fixture.failed, ['throw']);
+  fixture.delegator.assertAllFree();
+});
+
+test('completions keep to the budget of a tick, and say when there are more', () => {
+  const fixture = new Fixture(1);
+  const { bench, delegation } = fixture;
+  const slots = Array.from({ length: HOLDERS }, () => bench.open());
+  for (const [index, slot] of slots.entries()) bench.receive(slot, get(`/echo?${index}`));
+  fixture.work();
+  equal(delegation.runCompletions(2), true);
+  equal(bench.count('tasksCompleted'), 2);
+  deepEqual(
+    slots.map((slot) => bench.flush(slot)),
+    [okText('/echo?0'), okText('/echo?1'), ''],
+  );
+  equal(delegation.runCompletions(2), false);
+  equal(bench.count('tasksCompleted'), 3);
+  equal(bench.flush(slots[2]!), okText('/echo?2'));
+  equal(delegation.runCompletions(2), false);
+});
+
+test('a budget that is met exactly leaves nothing', () => {
+  const fixture = new Fixture(1);
+  const slots = Array.from({ length: 2 }, () => fixture.bench.open());
+  for (const slot of slots) fixture.bench.receive(slot, get('/nothing'));
+  fixture.work();
+  equal(fixture.delegation.runCompletions(2), false);
+  equal(fixture.bench.count('tasksCompleted'), 2);
+});
+
+test('when every holder is taken the request is refused, and served again once one is back', () => {
+  const fixture = new Fixture(1);
+  const { bench } = fixture;
+  const slots = Array.from({ length: HOLDERS + 1 }, () => bench.open());
+  for (const slot of slots) bench.receive(slot, get('/nothing'));
+  const last = slots[HOLDERS]!;
+  equal(bench.flush(last), errorText(BUSY, [], ['Retry-After: 1']));
+  equal(bench.count('taskHoldersDry'), 1);
+  equal(bench.count('tasksDelegated'), HOLDERS);
+  fixture.work();
+  fixture.delegation.runCompletions(256);
+  bench.receive(last, get('/echo'));
+  fixture.work();
+  fixture.delegation.runCompletions(256);
+  equal(bench.flush(last), okText('/echo'));
+});
+
+for (const workers of [0, 1]) {
+  test(`a target that fills a holder is run, a longer one is 414: ${workers} workers`, () => {
+    const fixture = new Fixture(workers);
+    const { bench } = fixture;
+    const slot = bench.open();
+    const longest = `/echo?${'x'.repeat(PAYLOAD_SIZE - 6)}`;
+    bench.receive(slot, get(longest));
+    if (workers > 0) fixture.work();
+    fixture.delegation.runCompletions(256);
+    equal(bench.flush(slot), okText(longest));
+    equal(bench.exchange(slot, get(`${longest}x`)), errorText('414 URI Too Long'));
+    equal(bench.exchange(slot, get('/fast')), OK);
+    equal(bench.count('taskHoldersDry'), 0);
+    fixture.delegator.assertAllFree();
+  });
+}
+
+test('without workers a task is run at once, in its place among the other requests', () => {
+  const fixture = new Fixture(0);
+  const { bench } = fixture;
+  const slot = bench.open();
+  const text = `${get('/fast')}${get('/echo?1')}${get('/throw')}${get('/fast')}${get('/echo?2')}`;
+  bench.receive(slot, text);
+  equal(bench.count('requests'), 5);
+  equal(
+    bench.flush(slot),
+    [OK, okText('/echo?1'), errorText('500 Internal Server Error'), OK, okText('/echo?2')].join(''),
+  );
+  deepEqual(fixture.failed, ['throw']);
+  equal(bench.count('tasksCompleted'), 3);
+  equal(bench.count('completionsStale'), 0);
+  fixture.delegator.assertAllFree();
+  equal(bench.exchange(slot, get('/fast')), OK);
+});
+
+test('without workers the holders are never dry, however many tasks there are', () => {
+  const fixture = new Fixture(0);
+  const slot = fixture.bench.open();
+  equal(fixture.bench.exchange(slot, get('/nothing').repeat(10)), OK.repeat(10));
+  equal(fixture.bench.count('taskHoldersDry'), 0);
+});
+
+test('a result whose connection is gone gives its holder back', () => {
+  const fixture = new Fixture(1);
+  const { bench } = fixture;
+  const slot = bench.open();
+  bench.exchange(slot, get('/fast'));
+  bench.exchange(slot, get('/echo'));
+  bench.endRecv(slot, -ECONNRESET);
+  bench.tick();
+  bench.endClose(slot);
+  fixture.work();
+  fixture.delegation.runCompletions(256);
+  equal(bench.count('completionsStale'), 1);
+  fixture.delegator.assertAllFree();
+  bench.assertAllFree();
+});
+
+test('a result before the connections are there is asserted', () => {
+  const fixture = new Fixture(0);
+  const runner = new TaskRunner(fixture.delegator.holders, app.tasks, server, () => {});
+  const counters = new Float64Array(COUNTERS);
+  const bytes = Buffer.from('/echo');
+  const lone = new AcceptThreadDelegation(fixture.delegator, bytes, counters, runner);
+  throws(() => lone.delegate(0, 0, 0, 0, 5), /attached at start/);
+});

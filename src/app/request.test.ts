@@ -1,0 +1,51 @@
+import { equal, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { REQUEST_LIMITS } from '../http/request-limits.ts';
+import { PARSE_COMPLETE, RequestParser } from '../http/request-parser.ts';
+import { BoundRequest } from './request.ts';
+
+const BEFORE = 'bytes before the request';
+
+/** A request bound to `text`, which does not begin where its memory begins. */
+function bound(text: string): BoundRequest {
+  const all = Buffer.from(`other memory${BEFORE}${text}`, 'latin1');
+  const bytes = new Uint8Array(new Uint8Array(all).buffer, 'other memory'.length);
+  const parser = new RequestParser(REQUEST_LIMITS);
+  const request = new BoundRequest(bytes, parser);
+  equal(parser.parse(bytes, BEFORE.length, bytes.length), PARSE_COMPLETE);
+  request.bind(BEFORE.length);
+  return request;
+}
+
+function requestLine(method: string, target: string): string {
+  return `${method} ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
+}
+
+test('method, target and path are those of the request line', () => {
+  const request = bound(requestLine('GET', '/a/b%20c?d=e?f'));
+  equal(request.method, 'GET');
+  equal(request.target, '/a/b%20c?d=e?f');
+  equal(request.path, '/a/b%20c');
+});
+
+test('a method without a number of its own keeps its name', () => {
+  equal(bound(requestLine('PROPFIND', '/')).method, 'PROPFIND');
+  equal(bound(requestLine('get', '/')).method, 'get');
+});
+
+test('an absolute target has the path that its routes are found by', () => {
+  const request = bound(requestLine('HEAD', 'http://example.com:80/x?y'));
+  equal(request.method, 'HEAD');
+  equal(request.target, 'http://example.com:80/x?y');
+  equal(request.path, '/x');
+  equal(bound(requestLine('GET', 'http://example.com')).path, '/');
+});
+
+test('a request says so when it is used after its handler returned', () => {
+  const request = bound(requestLine('PROPFIND', '/a'));
+  request.unbind();
+  const message = { message: 'the request was used after its handler returned' };
+  throws(() => request.target, message);
+  throws(() => request.path, message);
+  throws(() => request.method, message);
+});

@@ -1,0 +1,78 @@
+import { deepEqual, equal, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { STATUS_CODES } from '../http/status.ts';
+import { BoundResponse } from './response.ts';
+
+function bound(): BoundResponse {
+  const response = new BoundResponse();
+  response.bind();
+  return response;
+}
+
+test('a response ends with what it was ended with, 200 and no body if nothing was said', () => {
+  const response = bound();
+  equal(response.ended, false);
+  response.end();
+  deepEqual([response.ended, response.status, response.body], [true, 200, undefined]);
+
+  const bytes = Uint8Array.of(1);
+  for (const [body, status] of [
+    ['text', 404],
+    [bytes, 200],
+    ['', 500],
+  ] as const) {
+    const other = bound();
+    other.end(body, status);
+    deepEqual([other.ended, other.status, other.body], [true, status, body]);
+  }
+});
+
+test('a response that is bound again knows nothing of the one before', () => {
+  const response = bound();
+  response.end('first', 404);
+  response.unbind();
+  response.bind();
+  deepEqual([response.ended, response.body], [false, undefined]);
+  response.end();
+  deepEqual([response.status, response.body], [200, undefined]);
+});
+
+test('every final status is accepted, with a body unless it has no content', () => {
+  for (const status of STATUS_CODES.filter((each) => each >= 200)) {
+    bound().end(undefined, status);
+    if (status === 204 || status === 304) throws(() => bound().end('x', status), /has no body/);
+    else bound().end('x', status);
+  }
+});
+
+test('a status that is none is refused, and the response can still be ended', () => {
+  for (const status of [0, 100, 101, 199, 209, 512, 599, 600, -200, 200.5, Number.NaN]) {
+    const response = bound();
+    throws(() => response.end('x', status), RangeError);
+    throws(() => response.end(undefined, status), RangeError);
+    equal(response.ended, false);
+    response.end('better');
+    equal(response.status, 200);
+  }
+  throws(() => bound().end('x', '200' as unknown as number));
+});
+
+test('a body that is neither text nor bytes is refused', () => {
+  for (const body of [1, {}, null, [1], new ArrayBuffer(1), new Uint16Array(1), true]) {
+    throws(() => bound().end(body as unknown as string), {
+      name: 'TypeError',
+      message: 'the body of a response is a string or a Uint8Array',
+    });
+  }
+});
+
+test('misuse says what it was: an end too many, an end too late', () => {
+  const twice = bound();
+  twice.end();
+  throws(() => twice.end(), { message: 'the response has ended already' });
+  throws(() => twice.end('x'), { message: 'the response has ended already' });
+  twice.unbind();
+  const late = { message: 'the response was used after its handler returned' };
+  throws(() => twice.end(), late);
+  throws(() => new BoundResponse().end('x', 404), late);
+});

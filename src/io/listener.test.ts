@@ -1,0 +1,100 @@
+import { deepEqual, equal, notEqual, ok, throws } from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { RawPeer } from '../../test/support/raw-peer.ts';
+import { isNoDelay, localPort } from '../kernel/sockets.ts';
+import { bindListeners, closeListeners, startListening } from './listener.ts';
+
+const HOST = '127.0.0.1';
+
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+test('several sockets are bound to one port, which is picked when none is named', () => {
+  const first = bindListeners(HOST, 0, 3);
+  const second = bindListeners(HOST, 0, 1);
+  equal(new Set(first.fds).size, 3);
+  deepEqual(first.fds.map(localPort), [first.port, first.port, first.port]);
+  ok(first.port > 0);
+  notEqual(second.port, first.port);
+  deepEqual(first.fds.map(isNoDelay), [true, true, true]);
+  closeListeners([...first.fds, ...second.fds]);
+});
+
+test('connections are refused until the sockets listen, and then served by any of them', () => {
+  const { fds, port } = bindListeners(HOST, 0, 2);
+  throws(() => new RawPeer(port), { code: 'ECONNREFUSED' });
+  startListening(fds);
+  const peers = Array.from({ length: 16 }, () => new RawPeer(port));
+  for (const peer of peers) peer.close();
+  closeListeners(fds);
+  throws(() => new RawPeer(port), { code: 'ECONNREFUSED' });
+});
+
+test('a port is refused while another server listens on it, although that one shares it', () => {
+  const first = bindListeners(HOST, 0, 2);
+  startListening(first.fds);
+  const before = openDescriptors();
+  throws(() => bindListeners(HOST, first.port, 2), { name: 'SystemError', code: 'EADDRINUSE' });
+  throws(() => bindListeners('0.0.0.0', first.port, 1), { code: 'EADDRINUSE' });
+  equal(openDescriptors(), before);
+  closeListeners(first.fds);
+});
+
+test('a port that is free again is taken at once, at the address that is asked for', () => {
+  const first = bindListeners(HOST, 0, 2);
+  startListening(first.fds);
+  new RawPeer(first.port).close();
+  closeListeners(first.fds);
+  const second = bindListeners(HOST, first.port, 2);
+  equal(second.port, first.port);
+  deepEqual(second.fds.map(localPort), [first.port, first.port]);
+  const before = openDescriptors();
+  closeListeners(second.fds);
+  equal(openDescriptors(), before - 2);
+});
+
+test('an address of another machine is refused, and no descriptor stays open', () => {
+  const before = openDescriptors();
+  // TEST-NET-3, RFC 5737.
+  throws(() => bindListeners('203.0.113.1', 0, 4), { code: 'EADDRNOTAVAIL' });
+  throws(() => bindListeners('203.0.113.1', 9000, 4), { code: 'EADDRNOTAVAIL' });
+  equal(openDescriptors(), before);
+});
+
+test('when one socket of many fails, those before it are closed', () => {
+  const url = new URL('./listener.ts', import.meta.url).href;
+  const script = `
+    import { readdirSync } from 'node:fs';
+    import { bindListeners } from ${JSON.stringify(url)};
+    const open = () => readdirSync('/proc/self/fd').length;
+    const before = open();
+    let code;
+    try {
+      bindListeners('127.0.0.1', 0, 100);
+    } catch (error) {
+      code = error.code;
+    }
+    console.log(code, open() - before);`;
+  const flags = '--disable-warning=ExperimentalWarning --input-type=module';
+  const command = `ulimit -n 60; exec "$0" ${flags} -e "$1"`;
+  const output = execFileSync('/bin/sh', ['-c', command, process.execPath, script], {
+    encoding: 'utf8',
+  });
+  equal(output, 'EMFILE 0\n');
+});
+
+test('an IPv6 server and an IPv4 server have the same port', (context) => {
+  if (!readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo\n')) {
+    return context.skip('this machine has no IPv6');
+  }
+  const v6 = bindListeners('::', 0, 2);
+  startListening(v6.fds);
+  const v4 = bindListeners('0.0.0.0', v6.port, 2);
+  startListening(v4.fds);
+  new RawPeer(v4.port).close();
+  throws(() => bindListeners('::1', v6.port, 1), { code: 'EADDRINUSE' });
+  closeListeners([...v6.fds, ...v4.fds]);
+});

@@ -1,0 +1,182 @@
+// What the demo answers, over TCP.
+
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import { FAST, FAST_AND_CLOSE, HttpPeer, request, SLOW } from '../support/http-peer.ts';
+import { sharedServer, startServer } from '../support/server-process.ts';
+
+const SMALL = ['-A', '1', '-w', '1'];
+
+const server = sharedServer(SMALL);
+
+function connected(t: TestContext): Promise<HttpPeer> {
+  return HttpPeer.open(t, server().port);
+}
+
+test('the fast route answers 200 without content', async (t) => {
+  const peer = await connected(t);
+  const { status, fields, body } = await peer.ask(FAST);
+  deepEqual([status, body], [200, '']);
+  deepEqual([...fields.keys()].sort(), ['content-length', 'date']);
+  equal(fields.get('content-length'), '0');
+});
+
+test('a query does not change the route', async (t) => {
+  const peer = await connected(t);
+  equal((await peer.ask(request('/test/fast?a=1&b=/test/slow'))).status, 200);
+  equal((await peer.ask(request('/test/fast/'))).status, 404);
+  equal((await peer.ask(request('/test/Fast'))).status, 404);
+});
+
+test('the slow route takes its duration, and not much more', async (t) => {
+  for (const [args, least, most] of [
+    [['-D', '150'], 150, 1000],
+    [['-D', '150', '-w', '0'], 150, 1000],
+  ] as const) {
+    const { port } = await startServer(t, [...SMALL, ...args]);
+    const peer = await HttpPeer.open(t, port);
+    equal((await peer.ask(FAST)).status, 200);
+    const begin = performance.now();
+    const { status, fields, body, at } = await peer.ask(SLOW);
+    deepEqual([status, fields.get('content-length'), body], [200, '0', '']);
+    ok(at - begin >= least, `${at - begin} ms are less than the ${least} of ${args}`);
+    ok(at - begin < most, `${at - begin} ms are much more than the ${least} of ${args}`);
+  }
+});
+
+test('the slow route takes 30 ms when nobody says otherwise', async (t) => {
+  const peer = await connected(t);
+  const begin = performance.now();
+  const { at } = await peer.ask(SLOW);
+  ok(at - begin >= 30);
+});
+
+test('HEAD has the head of GET and no body', async (t) => {
+  const peer = await connected(t);
+  for (const target of ['/test/fast', '/test/slow', '/nowhere']) {
+    const get = await peer.ask(request(target));
+    const head = await peer.ask(request(target, 'HEAD'), 'HEAD');
+    equal(head.status, get.status);
+    deepEqual([...head.fields.keys()], [...get.fields.keys()]);
+    equal(head.fields.get('content-length'), get.fields.get('content-length'));
+  }
+  // A body behind a head would be in the way of the next response.
+  equal((await peer.ask(FAST)).status, 200);
+  equal(peer.hasBytes, false);
+});
+
+test('an unknown path is 404, with a body that says so', async (t) => {
+  const peer = await connected(t);
+  for (const target of ['/', '/test', '/test/fas', '/test/faster', '/test//fast', '/%74est/fast']) {
+    const { status, fields, body } = await peer.ask(request(target));
+    deepEqual([status, body], [404, '404 Not Found\n'], target);
+    equal(fields.get('content-type'), 'text/plain; charset=utf-8');
+  }
+  equal((await peer.ask(FAST)).status, 200);
+});
+
+test('a method that a path has not is 405, with those that it has', async (t) => {
+  const peer = await connected(t);
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'BREW', 'get']) {
+    for (const target of ['/test/fast', '/test/slow']) {
+      const { status, fields } = await peer.ask(request(target, method));
+      equal(status, 405, method);
+      equal(fields.get('allow'), 'GET, HEAD');
+    }
+  }
+  equal((await peer.ask(FAST)).status, 200);
+});
+
+test('a request that announces a body is 413, and the connection ends', async (t) => {
+  const { port } = server();
+  for (const field of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
+    const peer = await HttpPeer.open(t, port);
+    // The body looks like a request, which must not be answered.
+    const { status, fields } = await peer.ask(request('/test/fast', 'POST', field) + FAST);
+    equal(status, 413, field);
+    equal(fields.get('connection'), 'close');
+    deepEqual(await peer.rest(), { by: 'end', bytes: '' });
+  }
+});
+
+test('a body of no bytes is none', async (t) => {
+  const peer = await connected(t);
+  equal((await peer.ask(request('/test/fast', 'GET', 'Content-Length: 0'))).status, 200);
+  equal((await peer.ask(FAST)).status, 200);
+});
+
+test('Connection: close is announced back, and done', async (t) => {
+  const { port } = server();
+  for (const [target, option, status] of [
+    ['/test/fast', 'close', 200],
+    ['/test/fast', 'Keep-Alive, CLOSE', 200],
+    ['/test/slow', 'close', 200],
+    ['/nowhere', 'close', 404],
+  ] as const) {
+    const peer = await HttpPeer.open(t, port);
+    const response = await peer.ask(request(target, 'GET', `Connection: ${option}`));
+    equal(response.status, status);
+    equal(response.fields.get('connection'), 'close');
+    deepEqual(await peer.rest(), { by: 'end', bytes: '' });
+  }
+});
+
+test('nothing behind a request with Connection: close is answered', async (t) => {
+  const { port } = server();
+  for (const bytes of [FAST_AND_CLOSE + FAST + FAST, FAST + FAST_AND_CLOSE + FAST]) {
+    const peer = await HttpPeer.open(t, port);
+    await peer.send(bytes);
+    let last = await peer.response();
+    if (!last.fields.has('connection')) last = await peer.response();
+    equal(last.fields.get('connection'), 'close');
+    deepEqual(await peer.rest(), { by: 'end', bytes: '' });
+  }
+});
+
+test('HTTP/1.0 ends after the response', async (t) => {
+  const { port } = server();
+  for (const target of ['/test/fast', '/test/slow']) {
+    const peer = await HttpPeer.open(t, port);
+    const { status, fields } = await peer.ask(`GET ${target} HTTP/1.0\r\n\r\n`);
+    equal(status, 200);
+    equal(fields.get('connection'), 'close');
+    deepEqual(await peer.rest(), { by: 'end', bytes: '' });
+  }
+});
+
+test('HTTP/1.0 goes on when it asks to', async (t) => {
+  const peer = await connected(t);
+  for (const target of ['/test/fast', '/test/slow', '/nowhere']) {
+    const bytes = `GET ${target} HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n`;
+    equal((await peer.ask(bytes)).fields.get('connection'), 'keep-alive');
+  }
+  equal((await peer.ask('GET /test/fast HTTP/1.0\r\n\r\n')).status, 200);
+  equal(await peer.ended, 'end');
+});
+
+test('the date of a response is the time', async (t) => {
+  const peer = await connected(t);
+  for (const bytes of [FAST, SLOW, request('/nowhere'), 'BAD\n']) {
+    // A Date has whole seconds.
+    const before = Math.floor(Date.now() / 1000) * 1000;
+    const { fields } = await peer.ask(bytes);
+    const after = Date.now();
+    const date = fields.get('date')!;
+    match(date, /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/);
+    equal(new Date(date).toUTCString(), date);
+    // The thread reads a coarse clock once in a tick: it may be some milliseconds behind.
+    ok(Date.parse(date) >= before - 1000 && Date.parse(date) <= after, `${date} at ${after}`);
+  }
+});
+
+test('the date goes on while a connection is silent', async (t) => {
+  const peer = await connected(t);
+  const first = (await peer.ask(FAST)).fields.get('date')!;
+  const second = Date.parse(first) + 2000;
+  let last = first;
+  // The time passes while the worker sleeps, and so does the accept thread.
+  while (Date.now() < second) last = (await peer.ask(SLOW)).fields.get('date')!;
+  last = (await peer.ask(FAST)).fields.get('date')!;
+  ok(Date.parse(last) > Date.parse(first), `${last} after ${first}`);
+});
