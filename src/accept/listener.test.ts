@@ -54,7 +54,6 @@ test('accepts are kept in flight, no more than a tick takes, each with a slot of
   const fixture = new Fixture(100);
   fixture.listener.arm();
   equal(fixture.accepts.length, ACCEPTS_MAX);
-  equal(fixture.listener.inFlight, ACCEPTS_MAX);
   equal(new Set(fixture.accepts.map(({ slot }) => slot)).size, ACCEPTS_MAX);
   for (const { fd, slot, generation } of fixture.accepts) {
     const { table } = fixture.bench.connections;
@@ -64,7 +63,6 @@ test('accepts are kept in flight, no more than a tick takes, each with a slot of
   fixture.listener.arm();
   equal(fixture.accepts.length, ACCEPTS_MAX);
   fixture.complete(50);
-  equal(fixture.listener.inFlight, ACCEPTS_MAX - 1);
   fixture.listener.arm();
   equal(fixture.accepts.length, ACCEPTS_MAX);
   equal(fixture.bench.count('capacityReached'), 0);
@@ -126,7 +124,7 @@ test('a slot that comes back gets an accept; with many of them, the capacity cou
     fixture.accepts.map(({ slot }) => slot),
     [slots[4]],
   );
-  fixture.complete(50);
+  fixture.complete(200);
   for (const slot of slots) fixture.close(slot);
   equal(fill().length, capacity);
   equal(fixture.bench.count('capacityReached'), 2);
@@ -214,7 +212,6 @@ test('stop cancels every accept, and no other follows', () => {
   for (let index = 0; index < 2; index++) fixture.complete(-ECANCELED);
   fixture.listener.arm();
   equal(fixture.accepts.length, 0);
-  equal(fixture.listener.inFlight, 0);
   equal(fixture.bench.count('acceptsFailed'), 0);
   for (const each of [slot, late]) fixture.close(each);
   fixture.bench.assertAllFree();

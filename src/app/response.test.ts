@@ -54,7 +54,6 @@ test('a status that is none is refused, and the response can still be ended', ()
     response.end('better');
     equal(response.status, 200);
   }
-  throws(() => bound().end('x', '200' as unknown as number));
 });
 
 test('a body that is neither text nor bytes is refused', () => {

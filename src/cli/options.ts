@@ -185,7 +185,7 @@ function parseFlags(args: readonly string[]): {
     return { values, positionals: parsed.positionals };
   } catch (error) {
     // Node's parser explains at length; its first sentence says what is wrong.
-    throw new UsageError((error as Error).message.split('. ')[0]!);
+    throw new UsageError((error as Error).message.split(/\.\s/)[0]!);
   }
 }
 

@@ -65,10 +65,10 @@ function getters(table: ConnectionTable, slot: number): Record<string, number> {
     recvEnd: table.recvEnd(slot),
     heldFirst: table.heldFirst(slot),
     heldLast: table.heldLast(slot),
+    heldCount: table.heldCount(slot),
     reason: table.reason(slot),
     requests: table.requests(slot),
     responseConnection: table.responseConnection(slot),
-    holder: table.holder(slot),
   };
 }
 
@@ -83,10 +83,10 @@ const FRESH = {
   recvEnd: 0,
   heldFirst: NONE,
   heldLast: NONE,
+  heldCount: 0,
   reason: 0,
   requests: 0,
   responseConnection: 0,
-  holder: NONE,
 };
 
 test('a slot that is acquired waits for its accept, and holds nothing', () => {
@@ -105,11 +105,10 @@ test('every word has a place of its own, and is reset when the slot is used agai
   table.setSendRange(slot, 13, 14);
   table.setRecvBlock(slot, 15);
   table.setRecvRange(slot, 16, 17);
-  table.setHeld(slot, 18, 19);
+  table.setHeld(slot, 18, 19, 22);
   table.setReason(slot, 20);
   table.countRequest(slot);
   table.setResponseConnection(slot, 21);
-  table.setHolder(slot, 22);
   table.setFlag(slot, SEND_QUEUED | RECV_CANCELLED);
   deepEqual(getters(table, slot), {
     state: OPEN,
@@ -122,16 +121,16 @@ test('every word has a place of its own, and is reset when the slot is used agai
     recvEnd: 17,
     heldFirst: 18,
     heldLast: 19,
+    heldCount: 22,
     reason: 20,
     requests: 1,
     responseConnection: 21,
-    holder: 22,
   });
   for (const neighbour of [before, after]) deepEqual(getters(table, neighbour), FRESH);
 
   table.setSendBlock(slot, NONE);
   table.setRecvBlock(slot, NONE);
-  table.setHeld(slot, NONE, NONE);
+  table.setHeld(slot, NONE, NONE, 0);
   table.setState(slot, TERMINATING);
   table.release(slot);
   equal(table.fd(slot), NONE);
@@ -226,9 +225,9 @@ test('a release is asserted: nothing in flight, no memory held, an end that was 
   table.setRecvBlock(slot, 1);
   throws(() => table.release(slot), /no receive block/);
   table.setRecvBlock(slot, NONE);
-  table.setHeld(slot, 1, 1);
+  table.setHeld(slot, 1, 1, 1);
   throws(() => table.release(slot), /no receive buffer/);
-  table.setHeld(slot, NONE, NONE);
+  table.setHeld(slot, NONE, NONE, 0);
   table.release(slot);
   throws(() => table.release(slot));
 });
@@ -238,7 +237,9 @@ test('ranges and lists that cannot be are asserted', () => {
   const slot = table.acquire();
   throws(() => table.setSendRange(slot, 2, 1), /no more is sent/);
   throws(() => table.setRecvRange(slot, 2, 1), /no more is read/);
-  throws(() => table.setHeld(slot, 1, NONE), /both ends or none/);
+  throws(() => table.setHeld(slot, 1, NONE, 1), /both ends or none/);
+  throws(() => table.setHeld(slot, 1, 1, 0), /without ends is empty/);
+  throws(() => table.setHeld(slot, NONE, NONE, 1), /without ends is empty/);
   throws(() => new ConnectionTable(new SharedArrayBuffer(64), 2), /every connection has a row/);
 });
 

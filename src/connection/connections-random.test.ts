@@ -1,5 +1,5 @@
-// The bytes that are sent are the expected responses, in order, and everything comes back: for whatever
-// order operations complete in, and however the streams are cut.
+// The bytes that are sent are the expected responses, in order, and everything comes back: for
+// whatever order operations complete in, and however the streams are cut.
 
 import { test } from 'node:test';
 import { RandomRun } from '../../test/support/unit-random-peers.ts';

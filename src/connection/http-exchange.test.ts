@@ -233,6 +233,10 @@ const MISTAKES: Record<string, [handler: Handler, log: RegExp]> = {
     }) as Handler,
     /async/,
   ],
+  'is async and rejects': [
+    (() => Promise.reject(new Error('later'))) as unknown as Handler,
+    /did not end its response/,
+  ],
   'ends its response twice': [
     (_request, response) => {
       response.end('first');

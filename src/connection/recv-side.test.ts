@@ -233,23 +233,33 @@ test('buffers are held in the order in which they came, each with its size', () 
   equal(side.takeHeld(other), theirs);
 });
 
-test('no more than half of the buffers are held, whoever they are held for', () => {
-  const fixture = new Fixture();
+test('who holds many buffers gets no more once half of all are held, who holds few does', () => {
+  const fixture = new Fixture(2, 16);
   const { side, counters } = fixture;
-  const slots = [fixture.open(), fixture.open()];
-  const buffers = [0, 1, 2, 3].map((index) => fixture.receive(slots[index & 1]!, 'x'));
-  for (const [index, buffer] of buffers.entries()) {
-    equal(side.hold(slots[index & 1]!, buffer, 1, false), true);
-  }
-  const fifth = fixture.receive(slots[0]!, 'x');
-  equal(side.hold(slots[0]!, fifth, 1, false), false);
+  const [many, few] = [fixture.open(), fixture.open()];
+  const holdOne = (slot: number): boolean => {
+    const buffer = fixture.receive(slot, 'x');
+    const held = side.hold(slot, buffer, 1, false);
+    if (!held) fixture.io.releaseBuffer(buffer);
+    return held;
+  };
+  for (let held = 0; held < 8; held++) equal(holdOne(many), true);
+  equal(holdOne(many), false);
+  equal(fixture.table.heldCount(many), 8);
   equal(counters[Counter.recvBuffersHeldMax], 1);
-  equal(fixture.table.heldLast(slots[0]!), buffers[2]);
-  fixture.io.releaseBuffer(side.takeHeld(slots[1]!));
-  equal(side.hold(slots[0]!, fifth, 1, false), true);
-  for (const expected of [buffers[0], buffers[2], fifth]) {
-    equal(side.takeHeld(slots[0]!), expected);
-  }
+  // Four for who holds none; the last quarter is for the connections that are served.
+  for (let held = 0; held < 4; held++) equal(holdOne(few), true);
+  equal(holdOne(few), false);
+  const third = fixture.open();
+  equal(holdOne(third), false);
+  equal(fixture.io.buffersUsed, 12);
+  equal(counters[Counter.recvBuffersHeldMax], 3);
+  // What is taken no longer counts.
+  fixture.io.releaseBuffer(side.takeHeld(many));
+  equal(fixture.table.heldCount(many), 7);
+  equal(holdOne(many), false);
+  equal(holdOne(third), true);
+  equal(holdOne(third), false);
 });
 
 test('a receive that repeats is asked to end when its bytes are held, once', () => {

@@ -8,9 +8,10 @@ import { mapMemory, unmapMemory } from './mapping.ts';
 const CALLS = 100_000;
 const MEASUREMENTS = 8;
 
-// Bytes allocated for each call. To ask for the statistics counts as up to a page of its own, so what
-// two questions with nothing between them differ by is subtracted. The least of some measurements:
-// the first ones pay for the compiler, and what each call allocates is in all of them.
+// Bytes allocated for each call. To ask for the statistics counts as up to a page of its own, so
+// what two questions with nothing between them differ by is subtracted. The least of some
+// measurements: the first ones pay for the compiler, and what each call allocates is in all of
+// them.
 function bytesPerCall(call: () => unknown): number {
   let least = Number.POSITIVE_INFINITY;
   for (let round = 0; round < MEASUREMENTS; round++) {
@@ -43,7 +44,7 @@ test('the measurement sees a BigInt that a call answers', () => {
   unmapMemory(text);
 });
 
-test('bound functions live on after garbage collections, libraries unreferenced by the caller', () => {
+test('bound functions live on after garbage collections', () => {
   const script = `
     import { bind } from ${JSON.stringify(new URL('./ffi.ts', import.meta.url).href)};
     const functions = Array.from({ length: 50 }, () => bind('abs', ['int32'], 'int32'));

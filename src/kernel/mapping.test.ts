@@ -42,7 +42,8 @@ test('the halves of the address make the address', () => {
 });
 
 test('no mapping crosses a 4 GiB boundary, however large', () => {
-  // The kernel puts them side by side: of 12 GiB in pieces of 1.5, some would cross. None is touched.
+  // The kernel puts them side by side: of 12 GiB in pieces of 1.5, some would cross. None is
+  // touched.
   const mappings = Array.from({ length: 8 }, () => mapMemory(1536 * MIB));
   for (const { address, size } of mappings) {
     equal(address >> 32n, (address + BigInt(size) - 1n) >> 32n);

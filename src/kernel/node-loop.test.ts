@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { NodeLoop } from './node-loop.ts';
 
-// What a fresh thread says, whose loop has only the timers that the code plans; `loop` is its NodeLoop.
+// What a fresh thread says, whose loop has only the timers that the code plans; `loop` is its
+// NodeLoop.
 async function inThread(code: string): Promise<number[]> {
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');

@@ -131,7 +131,7 @@ test('TCP_NODELAY is off, and inherited by accepted sockets once it is set', () 
   closeDescriptor(fd);
 });
 
-test('an IPv6 listener is bound as an IPv4 one is, and leaves the IPv4 port to others', (context) => {
+test('an IPv6 listener is bound as an IPv4 one is, and leaves its port to others', (context) => {
   if (!readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo\n')) {
     return context.skip('this machine has no IPv6');
   }

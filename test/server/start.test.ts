@@ -2,8 +2,9 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -192,13 +193,11 @@ test('--verbose prints the counters at the end', async (t) => {
 });
 
 test('--daemonize ends when the server in the background is ready', async (t) => {
-  const { code, stdout, stderr } = await runProgram(t, [...SMALL, '-p', '0', '-d']);
-  const pid = Number(/process (\d+)\n$/.exec(stdout)?.[1]);
-  t.after(() => {
-    if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
-  });
+  const env = markDaemon(t);
+  const { code, stdout, stderr } = await runProgram(t, [...SMALL, '-p', '0', '-d'], { env });
   deepEqual([code, stderr], [0, '']);
-  ok(pid > 0);
+  const pid = Number(/process (\d+)\n$/.exec(stdout)?.[1]);
+  deepEqual(processesWith(env), [pid]);
   match(stdout, /^millrace is ready on http:\/\/[^\n]+\n$/);
   const peer = await HttpPeer.open(t, addressOf(stdout).port);
   equal((await peer.ask(SLOW)).status, 200);
@@ -208,10 +207,35 @@ test('--daemonize ends when the server in the background is ready', async (t) =>
 
 test('--daemonize fails as the server in the background does', async (t) => {
   const first = await startServer(t, SMALL);
-  const result = await runProgram(t, [...SMALL, '-p', String(first.port), '-d']);
-  deepEqual([result.code, result.stdout], [69, '']);
-  equalOneLine(result.stderr, /in use/);
+  const env = markDaemon(t);
+  const args = [...SMALL, '-p', String(first.port), '-d'];
+  const { code, stdout, stderr } = await runProgram(t, args, { env });
+  deepEqual([code, stdout], [69, '']);
+  equalOneLine(stderr, /in use/);
+  deepEqual(processesWith(env), []);
 });
+
+// A daemon outlives the program that the test started: it is found by its environment, and killed
+// when the test ends, whatever it has printed.
+function markDaemon(t: TestContext): { DAEMON_OF: string } {
+  const env = { DAEMON_OF: randomUUID() };
+  t.after(() => {
+    for (const pid of processesWith(env)) process.kill(pid, 'SIGKILL');
+  });
+  return env;
+}
+
+function processesWith({ DAEMON_OF }: { DAEMON_OF: string }): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`DAEMON_OF=${DAEMON_OF}`);
+    } catch {
+      // Gone since, or another user's.
+      return false;
+    }
+  });
+}
 
 const OLD_NODE = findOldNode();
 test('a Node that is too old says so in one line, exit 1', {

@@ -1,5 +1,5 @@
-// Connections over an `Io` without a kernel, driven a step at a time: what arrives, what is sent, which
-// task is done and when a tick goes on are the test's decisions.
+// Connections over an `Io` without a kernel, driven a step at a time: what arrives, what is sent,
+// which task is done and when a tick goes on are the test's decisions.
 
 import { equal, notEqual } from 'node:assert/strict';
 import type { App } from '../../src/app/app.ts';

@@ -1,6 +1,7 @@
-// An `Io` without a kernel, for tests: it records what is submitted, and completes it when the test says
-// so. It also checks, on every call, what the kernel would punish later: two operations of a kind in
-// flight for one slot, a close while an operation is in flight, memory that changes while it is sent.
+// An `Io` without a kernel, for tests: it records what is submitted, and completes it when the test
+// says so. It also checks, on every call, what the kernel would punish later: two operations of a
+// kind in flight for one slot, a close while an operation is in flight, memory that changes while
+// it is sent.
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import type { Io, IoMemory } from '../../src/io/io.ts';

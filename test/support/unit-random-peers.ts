@@ -1,6 +1,6 @@
-// Connections under a random sequence of events, with a model of the kernel and of the peers: streams are
-// cut anywhere, sends are taken in part, operations complete in any order, a cancellation comes late, a
-// peer ends or resets. The same seed gives the same sequence.
+// Connections under a random sequence of events, with a model of the kernel and of the peers:
+// streams are cut anywhere, sends are taken in part, operations complete in any order, a
+// cancellation comes late, a peer ends or resets. The same seed gives the same sequence.
 
 import { equal, ok } from 'node:assert/strict';
 import { LINGERING } from '../../src/connection/connection-table.ts';
@@ -101,7 +101,8 @@ function answerTo(path: string, fields: readonly string[]): string {
   }
 }
 
-// Requests with their responses; the last one may end the connection, and more bytes may follow that.
+// Requests with their responses; the last one may end the connection, and more bytes may follow
+// that.
 function makeExchanges(random: Prng): Exchange[] {
   const close = 'Connection: close';
   const length = random(random(4) === 0 ? 40 : 8);

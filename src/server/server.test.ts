@@ -1,0 +1,90 @@
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { RawPeer } from '../../test/support/raw-peer.ts';
+import type { ServerOptions } from '../base/options.ts';
+import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
+import { Server } from './server.ts';
+
+const OPTIONS: ServerOptions = {
+  port: 0,
+  host: '127.0.0.1',
+  acceptThreads: 1,
+  acceptCapacity: 16,
+  workerThreads: 1,
+  slowDuration: 0,
+  keepAliveTimeoutMs: 1000,
+  backend: 'auto',
+  verbose: false,
+};
+
+function moduleOf(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
+
+const APP = moduleOf(`export default {
+  routes: { 'GET /fast': (_, response) => response.end('fast'), 'GET /slow': { task: 'slow' } },
+  tasks: { slow: (task) => task.end('slow') },
+};`);
+
+// Eventfds and sockets: what a server opens in its own name, and Node does not.
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+test('a port in use is told before any thread is started', async () => {
+  const { fds, port } = bindListeners('127.0.0.1', 0, 1);
+  startListening(fds);
+  const before = openDescriptors();
+  await rejects(
+    Server.start({ ...OPTIONS, port }, APP, () => {}),
+    {
+      name: 'StartError',
+      exitCode: 69,
+    },
+  );
+  equal(openDescriptors(), before);
+  closeListeners(fds);
+});
+
+test('an application that is none is told, and the port is free again', async () => {
+  const { fds, port } = bindListeners('127.0.0.1', 0, 1);
+  closeListeners(fds);
+  await rejects(
+    Server.start({ ...OPTIONS, port }, moduleOf(''), () => {}),
+    {
+      name: 'StartError',
+      exitCode: 1,
+      message: /defineApp/,
+    },
+  );
+  closeListeners(bindListeners('127.0.0.1', port, 1).fds);
+});
+
+test('a server serves from its start to its drain, and tells what it did', async (context) => {
+  const logged: string[] = [];
+  const server = await Server.start(OPTIONS, APP, (line) => logged.push(line));
+  context.after(() => server.drain());
+  const peer = new RawPeer(server.port);
+  peer.send('GET /fast HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\n');
+  let answer = '';
+  while (!answer.endsWith('slow')) answer += peer.recv();
+  equal(answer.match(/HTTP\/1\.1 200 OK/g)?.length, 2);
+  peer.close();
+  const reports = await server.report();
+  deepEqual(
+    reports.map(({ name }) => name),
+    ['accept-0', 'worker-0'],
+  );
+  for (const { heap } of reports) equal(heap.usedBytes > 0 && heap.allocatedBytes > 0, true);
+  equal(reports[0]!.counters.requests, 2);
+  server.drain();
+  server.drain();
+  await server.ended;
+  const [accept, worker] = server.counters();
+  equal(accept![0], 'accept-0');
+  equal(accept![1].tasksDelegated, 1);
+  equal(accept![1].connectionsOpen, 0);
+  equal(worker![1].tasksRun, 1);
+  deepEqual(logged, []);
+});
