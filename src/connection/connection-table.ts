@@ -54,6 +54,8 @@ export const DEFERRED = 128;
 export const HEAD_REQUEST = 256;
 /** ... the receive in flight was asked to end. */
 export const RECV_CANCELLED = 1024;
+/** ... the peer once sent more than was asked for: its receives no longer repeat. */
+export const FLOODS = 2048;
 /** ... the kernel closes the descriptor. */
 export const CLOSE_IN_FLIGHT = 512;
 

@@ -243,6 +243,8 @@ export class Connections {
           table.setFlag(slot, LINGER_AFTER_SEND);
           this.#io.releaseBuffer(buffer);
         } else {
+          // A full buffer: there is more where that came from.
+          if (size === this.#io.bufferSize) this.#recvSide.throttle(slot, more);
           this.#serveBuffer(slot, buffer, size);
           this.#afterServe(slot);
         }

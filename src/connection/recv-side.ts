@@ -22,7 +22,7 @@ import type { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { RECV_CANCELLED, RECV_IN_FLIGHT } from './connection-table.ts';
+import { FLOODS, RECV_CANCELLED, RECV_IN_FLIGHT } from './connection-table.ts';
 
 // A connection that holds fewer buffers than this is not the one that takes them all.
 const HELD_FEW = 4;
@@ -107,11 +107,20 @@ export class RecvSide {
       this.#heldNext[last] = buffer;
       table.setHeld(slot, table.heldFirst(slot), buffer, held + 1);
     }
-    if (more && !table.has(slot, RECV_CANCELLED)) {
-      table.setFlag(slot, RECV_CANCELLED);
-      this.#io.cancel(RECV, slot, table.generation(slot));
-    }
+    this.throttle(slot, more);
     return true;
+  }
+
+  /**
+   * The peer sends more than was asked for: from now on it is asked for one buffer's worth at a
+   * time, and the rest waits in the kernel, where it holds the peer back (TCP's window).
+   */
+  throttle(slot: number, more: boolean): void {
+    const table = this.#table;
+    table.setFlag(slot, FLOODS);
+    if (!more || table.has(slot, RECV_CANCELLED)) return;
+    table.setFlag(slot, RECV_CANCELLED);
+    this.#io.cancel(RECV, slot, table.generation(slot));
   }
 
   /** Takes the first buffer that is held, or NONE. Its caller releases it. */
@@ -220,7 +229,7 @@ export class RecvSide {
 
   #submit(slot: number): void {
     const table = this.#table;
-    const repeat = table.requests(slot) > 0;
+    const repeat = table.requests(slot) > 0 && !table.has(slot, FLOODS);
     this.#io.recv(table.fd(slot), slot, table.generation(slot), repeat);
   }
 }

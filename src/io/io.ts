@@ -70,8 +70,9 @@ export interface Io {
   /** Where the bytes of a receive buffer begin. */
   bufferOffset(buffer: number): number;
   releaseBuffer(buffer: number): void;
-  /** Receive buffers there are. */
+  /** Receive buffers there are, and the bytes of one. */
   readonly bufferCount: number;
+  readonly bufferSize: number;
   /** Receive buffers that hold bytes now. */
   readonly buffersUsed: number;
   readonly buffersHighWater: number;

@@ -2,10 +2,11 @@ import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { BufferRing } from './buffer-ring.ts';
 
-function makeRing(count: number): { ring: BufferRing; memory: DataView } {
+function makeRing(count: number, window = count): { ring: BufferRing; memory: DataView } {
   const buffer = new ArrayBuffer(count * 16 + count * 64);
   const ring = new BufferRing(buffer, {
     count,
+    window,
     bufferSize: 64,
     entriesOffset: 0,
     buffersOffset: count * 16,
@@ -29,7 +30,7 @@ test('at start every buffer is offered to the kernel, with its address, size and
   }
 });
 
-test('a released buffer is offered again at the next publish, in the order of releases', () => {
+test('a released buffer is offered again at the next publish, the last one first', () => {
   const { ring, memory } = makeRing(4);
   ring.take(0);
   ring.take(1);
@@ -39,9 +40,26 @@ test('a released buffer is offered again at the next publish, in the order of re
   equal(memory.getUint16(14, true), 4);
   ring.publish();
   equal(memory.getUint16(14, true), 6);
-  deepEqual([memory.getUint16(12, true), memory.getUint16(16 + 12, true)], [1, 0]);
+  deepEqual([memory.getUint16(12, true), memory.getUint16(16 + 12, true)], [0, 1]);
   equal(ring.used, 0);
   equal(ring.highWater, 2);
+});
+
+test('no more than the window is offered, and the others follow when some are kept', () => {
+  const { ring, memory } = makeRing(4, 2);
+  equal(memory.getUint16(14, true), 2);
+  ring.take(0);
+  ring.publish();
+  equal(memory.getUint16(14, true), 3);
+  equal(memory.getUint16(2 * 16 + 12, true), 2);
+  ring.take(1);
+  ring.take(2);
+  ring.publish();
+  equal(memory.getUint16(14, true), 4);
+  equal(memory.getUint16(3 * 16 + 12, true), 3);
+  for (const index of [0, 1, 2]) ring.release(index);
+  ring.publish();
+  equal(memory.getUint16(14, true), 5);
 });
 
 test('the tail wraps around at 16 bits', () => {
@@ -49,8 +67,8 @@ test('the tail wraps around at 16 bits', () => {
   for (let round = 0; round < 0x1_0000; round++) {
     ring.take(round & 1);
     ring.release(round & 1);
+    ring.publish();
   }
-  ring.publish();
   equal(memory.getUint16(14, true), 2);
 });
 

@@ -7,6 +7,9 @@
 //     entries   [ 5 ][ 6 ][ 7 ][ . ][ . ][ 2 ][ 3 ][ 4 ]
 //                          ^tail (ours)   ^head (the kernel's)
 //
+// No more than a window of buffers is offered at a time, the ones released last first: they are
+// still in the cache, and one burst cannot take them all.
+//
 // Data plane: `release` and `publish` allocate nothing. Owner: one thread and the kernel.
 
 import { assert, VERIFY } from '../base/assert.ts';
@@ -20,6 +23,8 @@ const POISON = 0xdb;
 export interface BufferRingLayout {
   /** A power of two, at most 32768. */
   readonly count: number;
+  /** The most buffers that are offered to the kernel at a time. */
+  readonly window: number;
   readonly bufferSize: number;
   /** Offset of the entries in the mapping; page aligned, as the kernel asks. */
   readonly entriesOffset: number;
@@ -38,6 +43,11 @@ export class BufferRing {
   readonly #addressLow: number;
   readonly #addressHigh: number;
   readonly #lent: Uint8Array;
+  readonly #window: number;
+  // Buffers that are not offered: a stack.
+  readonly #spare: Int32Array;
+  #spareCount: number;
+  #offered = 0;
   #tail = 0;
   #used = 0;
   #highWater = 0;
@@ -55,7 +65,9 @@ export class BufferRing {
     this.#addressLow = layout.addressLow;
     this.#addressHigh = layout.addressHigh;
     this.#lent = new Uint8Array(count);
-    for (let index = 0; index < count; index++) this.#append(index);
+    this.#window = layout.window;
+    this.#spare = new Int32Array(count).map((_, index) => count - 1 - index);
+    this.#spareCount = count;
     this.publish();
   }
 
@@ -73,12 +85,13 @@ export class BufferRing {
     assert(index < this.count, 'the kernel names a buffer of this ring');
     assert(this.#lent[index] === 0, 'the kernel takes a buffer that it was given');
     this.#lent[index] = 1;
+    this.#offered--;
     this.#used++;
     if (this.#used > this.#highWater) this.#highWater = this.#used;
     return this.offset(index);
   }
 
-  /** Gives a buffer back. The kernel sees it at the next `publish`. */
+  /** Gives a buffer back. It may be offered again at the next `publish`. */
   release(index: number): void {
     assert(this.#lent[index] === 1, 'only a taken buffer is released');
     this.#lent[index] = 0;
@@ -87,14 +100,18 @@ export class BufferRing {
       const offset = this.offset(index);
       this.#bytes.fill(POISON, offset, offset + this.bufferSize);
     }
-    this.#append(index);
+    this.#spare[this.#spareCount++] = index;
   }
 
   /**
-   * Lets the kernel see what was released. A plain store is enough: the kernel reads it within the
-   * next system call of this thread.
+   * Offers buffers to the kernel, up to the window. A plain store is enough: the kernel reads it
+   * within the next system call of this thread.
    */
   publish(): void {
+    while (this.#offered < this.#window && this.#spareCount > 0) {
+      this.#append(this.#spare[--this.#spareCount]!);
+      this.#offered++;
+    }
     this.#halfwords[TAIL_HALFWORD] = this.#tail;
   }
 

@@ -43,9 +43,10 @@ export function planMemory(options: ServerOptions): MemoryPlan {
     submissions: 1024,
     // A tick takes 256; the rest waits here, and beyond it in the kernel.
     completions: 4096,
-    // Half for the completions of a tick, half to be held for connections that are not ready for
-    // what they were sent: several each, because a receive that repeats brings them unasked.
-    recvBuffers: Math.min(1024, powerOfTwo(Math.max(64, 4 * acceptCapacity))),
+    // A window of 256 for the completions of a tick; the others are there to be held for
+    // connections that are not ready for what they were sent: a receive that repeats may bring
+    // dozens at once, unasked.
+    recvBuffers: Math.min(4096, powerOfTwo(Math.max(1024, 64 * acceptCapacity))),
     recvBufferSize: RECV_BUFFER_SIZE,
     // Held while responses are not taken by their peers: a bounded number of slow readers.
     sendBlocks: Math.min(acceptCapacity, 8192),

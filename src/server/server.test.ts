@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { RawPeer } from '../../test/support/raw-peer.ts';
@@ -76,7 +76,10 @@ test('a server serves from its start to its drain, and tells what it did', async
     reports.map(({ name }) => name),
     ['accept-0', 'worker-0'],
   );
-  for (const { heap } of reports) equal(heap.usedBytes > 0 && heap.allocatedBytes > 0, true);
+  for (const { heap } of reports) {
+    ok(heap !== undefined && heap.usedBytes > 0);
+    ok(heap.allocatedBytes > 0);
+  }
   equal(reports[0]!.counters.requests, 2);
   server.drain();
   server.drain();

@@ -26,7 +26,8 @@ const WORKERS_BEFORE_READY = 16;
 export interface ThreadReport {
   readonly name: string;
   readonly counters: Record<string, number>;
-  readonly heap: Heap;
+  /** Undefined when the thread was too busy to tell. */
+  readonly heap: Heap | undefined;
 }
 
 export class Server {

@@ -52,8 +52,9 @@ test('commands reach the thread, and its heap comes back', async () => {
       }
       if (kind === 'drain') parentPort.close();
     });`);
-  const heap = await thread.heap();
-  deepEqual([heap.usedBytes, heap.allocatedBytes], [7, 9]);
+  const heaps = await Promise.all([thread.heap(), thread.heap()]);
+  const heap = { usedBytes: 7, allocatedBytes: 9 };
+  deepEqual(heaps, [heap, heap]);
   thread.tell('drain');
   equal(await thread.ended, undefined);
 });

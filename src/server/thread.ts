@@ -6,6 +6,9 @@ import type { Counters } from '../base/counters.ts';
 import type { Command, Report, ThreadPlan } from '../base/thread-plan.ts';
 import { threadError } from './start-error.ts';
 
+/** How long a report waits for a thread that runs a task. */
+const HEAP_WAIT_MS = 1000;
+
 export interface Heap {
   readonly usedBytes: number;
   readonly allocatedBytes: number;
@@ -20,7 +23,7 @@ export class Thread {
   readonly ended: Promise<Error | undefined>;
   readonly #worker: Worker;
   readonly #log: (message: string) => void;
-  #onHeap: ((heap: Heap) => void) | undefined;
+  #heapWaiters: ((heap: Heap | undefined) => void)[] = [];
 
   constructor(name: string, entry: URL, plan: ThreadPlan<unknown>, log: (message: string) => void) {
     this.name = name;
@@ -50,11 +53,12 @@ export class Thread {
     this.#worker.postMessage({ kind } satisfies Command);
   }
 
-  /** How the heap of the thread is now. */
-  heap(): Promise<Heap> {
+  /** How the heap of the thread is now, or undefined when the thread is too busy to tell. */
+  heap(): Promise<Heap | undefined> {
     return new Promise((resolve) => {
-      this.#onHeap = resolve;
+      this.#heapWaiters.push(resolve);
       this.tell('report');
+      setTimeout(() => resolve(undefined), HEAP_WAIT_MS).unref();
     });
   }
 
@@ -64,6 +68,9 @@ export class Thread {
 
   #onReport(report: Report): void {
     if (report.kind === 'log') this.#log(`${this.name}: ${report.message}`);
-    else if (report.kind === 'heap') this.#onHeap?.(report);
+    else if (report.kind === 'heap') {
+      const { usedBytes, allocatedBytes } = report;
+      for (const resolve of this.#heapWaiters.splice(0)) resolve({ usedBytes, allocatedBytes });
+    }
   }
 }

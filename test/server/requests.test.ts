@@ -212,33 +212,6 @@ describe('a request that is not well-formed ends the connection', () => {
   });
 });
 
-// RFC 9112 section 9.6: a server that closes reads on, or the reset takes its last responses away.
-const RESET = { todo: 'a close without a linger resets a client that has sent more' };
-test('the peer reads a last response that it asked for, though it sends on', RESET, async (t) => {
-  const { port } = server();
-  const arrived = await barrier(t, port);
-  for (const target of ['/test/fast', '/test/slow']) {
-    for (const before of ['', FAST]) {
-      // The peer does not read as yet: a reset would take the responses from it.
-      const peer = await HttpPeer.open(t, port, { paused: true });
-      if (before !== '') {
-        await peer.send(before);
-        await arrived();
-      }
-      await peer.send(request(target, 'GET', 'Connection: close'));
-      for (let round = 0; round < 5; round++) {
-        await arrived();
-        // Whether the server still takes it does not matter here.
-        await peer.send(FAST).catch(() => {});
-      }
-      peer.resume();
-      if (before !== '') equal((await peer.response()).status, 200);
-      equal((await peer.response()).fields.get('connection'), 'close', target + before);
-      deepEqual(await peer.rest(), { by: 'end', bytes: '' });
-    }
-  }
-});
-
 test('a few empty lines before a request are overlooked', async (t) => {
   const { port } = server();
   const peer = await HttpPeer.open(t, port);

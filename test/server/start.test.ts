@@ -124,7 +124,7 @@ describe('wrong use is one line, exit 2', () => {
   }
 
   // Node's explanation has three lines.
-  test('-p -1', { todo: 'a value that begins with a dash is told in three lines' }, async (t) => {
+  test('-p -1', async (t) => {
     const { code, stderr } = await runProgram(t, ['-p', '-1']);
     equal(code, 2);
     equalOneLine(stderr, /-p/);

@@ -59,6 +59,8 @@ import { SubmissionQueue } from './submission-queue.ts';
 
 const POLLIN = 1;
 const NO_BUFFER = -1;
+/** Receive buffers offered to the kernel at a time: several ticks' worth, and cache-sized. */
+const RECV_WINDOW = 256;
 const PAGE = 4096;
 const TIMESPEC_SIZE = 16;
 
@@ -129,6 +131,7 @@ export class UringIo implements Io {
     this.#mapping = mapMemory(ioMemorySize(options));
     this.#buffers = new BufferRing(this.#mapping.buffer, {
       count: options.recvBuffers,
+      window: Math.min(options.recvBuffers, RECV_WINDOW),
       bufferSize: options.recvBufferSize,
       entriesOffset: 0,
       buffersOffset: buffersOffset(options),
@@ -265,6 +268,10 @@ export class UringIo implements Io {
 
   get bufferCount(): number {
     return this.#buffers.count;
+  }
+
+  get bufferSize(): number {
+    return this.#buffers.bufferSize;
   }
 
   get buffersUsed(): number {
