@@ -114,10 +114,10 @@ class AcceptThread implements LoopClient {
     this.#delegation.attach(this.#connections);
     this.#listener = new Listener(io, plan.listenerFd, this.#connections, counters, log);
     io.watchWakeups(plan.acceptWakeups[plan.index]!);
-    port.onCommand = (kind) => {
+    port.listen((kind) => {
       if (kind === 'serve') this.#serving = true;
       else if (kind === 'drain') this.#drain();
-    };
+    });
   }
 
   beginTick(): void {

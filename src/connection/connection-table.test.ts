@@ -31,6 +31,7 @@ const FLAGS = [
   'DEFERRED',
   'HEAD_REQUEST',
   'RECV_CANCELLED',
+  'FLOODS',
   'CLOSE_IN_FLIGHT',
 ];
 // How each state is reached, and what may follow it: the picture at the top of the file.

@@ -233,33 +233,62 @@ test('buffers are held in the order in which they came, each with its size', () 
   equal(side.takeHeld(other), theirs);
 });
 
-test('who holds many buffers gets no more once half of all are held, who holds few does', () => {
-  const fixture = new Fixture(2, 16);
-  const { side, counters } = fixture;
-  const [many, few] = [fixture.open(), fixture.open()];
-  const holdOne = (slot: number): boolean => {
+/** Holds up to `count` buffers; answers how many it could. */
+function holdMany(fixture: Fixture, slot: number, count: number): number {
+  for (let held = 0; held < count; held++) {
     const buffer = fixture.receive(slot, 'x');
-    const held = side.hold(slot, buffer, 1, false);
-    if (!held) fixture.io.releaseBuffer(buffer);
+    if (fixture.side.hold(slot, buffer, 1, false)) continue;
+    fixture.io.releaseBuffer(buffer);
     return held;
-  };
-  for (let held = 0; held < 8; held++) equal(holdOne(many), true);
-  equal(holdOne(many), false);
-  equal(fixture.table.heldCount(many), 8);
+  }
+  return count;
+}
+
+test('who holds many buffers gets no more once half of all are held, who holds few does', () => {
+  const fixture = new Fixture(2, 32);
+  const { side, counters, table } = fixture;
+  const [many, few, third] = [fixture.open(), fixture.open(), fixture.open()];
+  equal(holdMany(fixture, many, 32), 16);
+  equal(table.heldCount(many), 16);
   equal(counters[Counter.recvBuffersHeldMax], 1);
-  // Four for who holds none; the last quarter is for the connections that are served.
-  for (let held = 0; held < 4; held++) equal(holdOne(few), true);
-  equal(holdOne(few), false);
-  const third = fixture.open();
-  equal(holdOne(third), false);
-  equal(fixture.io.buffersUsed, 12);
-  equal(counters[Counter.recvBuffersHeldMax], 3);
+  equal(holdMany(fixture, few, 32), 4);
+  // The last quarter is for the connections that are served.
+  equal(holdMany(fixture, third, 3), 3);
+  const fourth = fixture.open();
+  equal(holdMany(fixture, fourth, 32), 1);
+  equal(fixture.io.buffersUsed, 24);
   // What is taken no longer counts.
-  fixture.io.releaseBuffer(side.takeHeld(many));
-  equal(fixture.table.heldCount(many), 7);
-  equal(holdOne(many), false);
-  equal(holdOne(third), true);
-  equal(holdOne(third), false);
+  for (let taken = 0; taken < 9; taken++) fixture.io.releaseBuffer(side.takeHeld(many));
+  equal(table.heldCount(many), 7);
+  equal(holdMany(fixture, many, 32), 1);
+});
+
+test('a peer that floods is asked for one buffer at a time from then on', () => {
+  const fixture = new Fixture();
+  const { side } = fixture;
+  const [slot, other] = [fixture.open(), fixture.open()];
+  for (const each of [slot, other]) {
+    fixture.table.countRequest(each);
+    side.arm(each);
+  }
+  fixture.io.releaseBuffer(fixture.arrive(slot, 'x'.repeat(BUFFER_SIZE), true));
+  side.throttle(slot, true);
+  side.throttle(slot, true);
+  fixture.io.releaseBuffer(fixture.arrive(slot, 'x'));
+  side.arm(slot);
+  fixture.io.releaseBuffer(fixture.arrive(slot, 'x'));
+  side.throttle(slot, false);
+  side.arm(slot);
+  fixture.io.releaseBuffer(fixture.arrive(other, 'x'));
+  side.arm(other);
+  deepEqual(fixture.io.takeCalls(), [
+    'recv 0 repeat',
+    'recv 1 repeat',
+    'cancel recv 0',
+    'recv 0',
+    'recv 0',
+    'recv 1 repeat',
+  ]);
 });
 
 test('a receive that repeats is asked to end when its bytes are held, once', () => {

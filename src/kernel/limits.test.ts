@@ -1,7 +1,12 @@
 import { equal, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { bind } from './ffi.ts';
 import { descriptorLimit, memoryLimit } from './limits.ts';
+
+const RLIMIT_NOFILE = 7;
+const getrlimit = bind('getrlimit', ['int32', 'buffer'], 'int32');
+const setrlimit = bind('setrlimit', ['int32', 'buffer'], 'int32');
 
 test('the descriptor limit is the one that a child inherits', () => {
   const limit = execFileSync('/bin/sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim();
@@ -20,6 +25,16 @@ test('a limit set by whoever started the process is seen', () => {
     encoding: 'utf8',
   });
   equal(output, '321\n');
+});
+
+test('it is the soft limit, which counts, and not the hard one', (context) => {
+  const limits = Buffer.alloc(16);
+  equal(getrlimit(RLIMIT_NOFILE, limits), 0);
+  const lowered = Buffer.from(limits);
+  lowered.writeBigUInt64LE(limits.readBigUInt64LE(8) - 3n, 0);
+  equal(setrlimit(RLIMIT_NOFILE, lowered), 0);
+  context.after(() => setrlimit(RLIMIT_NOFILE, limits));
+  equal(descriptorLimit(), Number(limits.readBigUInt64LE(8)) - 3);
 });
 
 test('the memory limit is a positive number, or Infinity where there is none', () => {

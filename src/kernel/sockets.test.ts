@@ -26,6 +26,7 @@ const ESTABLISHED = '01';
 const SYN_SENT = '02';
 
 const accept = bind('accept', ['int32', 'pointer', 'pointer'], 'int32');
+const setsockopt = bind('setsockopt', ['int32', 'int32', 'int32', 'buffer', 'uint32'], 'int32');
 const connect = bind('connect', ['int32', 'buffer', 'uint32'], 'int32');
 
 function listenOn(host: string, port = 0): number {
@@ -183,6 +184,22 @@ test('dropSyn: connections go on, accepted ones and those that wait in the backl
     peer.close();
   }
   for (const each of [...servers, fd]) closeDescriptor(each);
+});
+
+test('dropSyn: a handshake that is under way completes', () => {
+  const fd = openTcpSocket('127.0.0.1');
+  bindSocket(fd, '127.0.0.1', 0);
+  // TCP_DEFER_ACCEPT keeps a connection in its handshake until it has sent something: tcp(7).
+  equal(setsockopt(fd, 6, 9, Buffer.from([30, 0, 0, 0]), 4), 0);
+  listenSocket(fd, 16);
+  const peer = new RawPeer(localPort(fd));
+  equal(accept(fd, 0n, 0n), -1);
+  dropSyn(fd);
+  peer.send('the handshake ends with this');
+  const accepted = accept(fd, 0n, 0n);
+  notEqual(accepted, -1);
+  peer.close();
+  for (const each of [accepted, fd]) closeDescriptor(each);
 });
 
 test('a shutdown tells the peer; of a peer that is gone it answers -1 and does not throw', () => {

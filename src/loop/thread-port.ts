@@ -6,14 +6,16 @@ import type { Command, Report } from '../base/thread-plan.ts';
 
 export class ThreadPort {
   readonly #port: MessagePort;
-  /** Takes the commands that concern the thread's own work. */
-  onCommand: (kind: Command['kind']) => void = () => {};
 
   constructor(port: MessagePort) {
     this.#port = port;
-    port.on('message', (command: Command) => {
-      if (command.kind === 'report') this.#reportHeap();
-      else this.onCommand(command.kind);
+  }
+
+  /** Takes the commands that concern the thread's own work. Those sent before now have waited. */
+  listen(onCommand: (kind: Command['kind']) => void): void {
+    this.#port.on('message', ({ kind }: Command) => {
+      if (kind === 'report') this.#reportHeap();
+      else onCommand(kind);
     });
   }
 

@@ -13,14 +13,14 @@ import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
-import { bindError, EXIT_FAILURE, StartError } from './start-error.ts';
+import { bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
 import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
 
 const ACCEPT_THREAD = new URL('../accept/accept-thread.ts', import.meta.url);
 const WORKER_THREAD = new URL('../worker/worker-thread.ts', import.meta.url);
 
-/** With more workers than this the server is ready before all of them: tasks wait for the rest. */
+/** With more workers than this the server is ready before all of them are. */
 const WORKERS_BEFORE_READY = 16;
 
 export interface ThreadReport {
@@ -39,7 +39,8 @@ export class Server {
   /** Settles when every thread has ended; throws when one ended that was not told to. */
   readonly ended: Promise<void>;
   readonly #acceptThreads: readonly Thread[];
-  readonly #workerThreads: readonly Thread[];
+  readonly #workerThreads: Thread[];
+  readonly #failure = Promise.withResolvers<never>();
   readonly #wakeups: readonly number[];
   #draining = false;
 
@@ -48,7 +49,7 @@ export class Server {
     plan: MemoryPlan,
     port: number,
     acceptThreads: readonly Thread[],
-    workerThreads: readonly Thread[],
+    workerThreads: Thread[],
     wakeups: readonly number[],
   ) {
     this.options = options;
@@ -58,6 +59,7 @@ export class Server {
     this.#acceptThreads = acceptThreads;
     this.#workerThreads = workerThreads;
     this.#wakeups = wakeups;
+    for (const thread of this.#threads()) this.#watch(thread);
     this.ended = this.#end();
     this.ended.catch(() => {});
   }
@@ -74,7 +76,7 @@ export class Server {
     const plan = planMemory(options);
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
-    const wakeups = Array.from({ length: acceptThreads + workerThreads }, openEventfd);
+    const wakeups = openWakeups(acceptThreads + workerThreads);
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters'> = {
       options,
       app,
@@ -93,13 +95,14 @@ export class Server {
       };
       return new Thread(`accept-${index}`, ACCEPT_THREAD, threadPlan, log);
     });
-    const workers = Array.from({ length: workerThreads }, (_, index) => {
+    const startWorker = (index: number): Thread => {
       const threadPlan = { ...base, index, counters: new SharedArrayBuffer(COUNTERS_SIZE) };
       return new Thread(`worker-${index}`, WORKER_THREAD, threadPlan, log);
-    });
+    };
+    const workersBeforeReady = Math.min(workerThreads, WORKERS_BEFORE_READY);
+    const workers = Array.from({ length: workersBeforeReady }, (_, index) => startWorker(index));
     try {
-      const awaited = [...accepts, ...workers.slice(0, WORKERS_BEFORE_READY)];
-      await Promise.all(awaited.map((thread) => thread.ready));
+      await Promise.all([...accepts, ...workers].map((thread) => thread.ready));
     } catch (error) {
       await Promise.all([...accepts, ...workers].map((thread) => thread.terminate()));
       closeListeners(listeners.fds);
@@ -108,7 +111,9 @@ export class Server {
     }
     startListening(listeners.fds);
     for (const thread of accepts) thread.tell('serve');
-    return new Server(options, plan, listeners.port, accepts, workers, wakeups);
+    const server = new Server(options, plan, listeners.port, accepts, workers, wakeups);
+    server.#startOtherWorkers(startWorker).catch(() => {});
+    return server;
   }
 
   /** Answers what is in flight, then ends: `ended` tells when. */
@@ -120,15 +125,13 @@ export class Server {
 
   /** The counters of every thread, by its name; they outlive the threads. */
   counters(): [name: string, counters: Record<string, number>][] {
-    const threads = [...this.#acceptThreads, ...this.#workerThreads];
-    return threads.map((thread) => [thread.name, readCounters(thread.counters)]);
+    return this.#threads().map((thread) => [thread.name, readCounters(thread.counters)]);
   }
 
   /** Counters and heap of every thread. */
   report(): Promise<ThreadReport[]> {
-    const threads = [...this.#acceptThreads, ...this.#workerThreads];
     return Promise.all(
-      threads.map(async (thread) => ({
+      this.#threads().map(async (thread) => ({
         name: thread.name,
         counters: readCounters(thread.counters),
         heap: await thread.heap(),
@@ -136,29 +139,51 @@ export class Server {
     );
   }
 
+  #threads(): Thread[] {
+    return [...this.#acceptThreads, ...this.#workerThreads];
+  }
+
+  // One after the other, so that they do not take the CPUs from the server that is ready.
+  async #startOtherWorkers(start: (index: number) => Thread): Promise<void> {
+    for (let index = this.#workerThreads.length; index < this.options.workerThreads; index++) {
+      if (this.#draining) return;
+      const thread = start(index);
+      this.#workerThreads.push(thread);
+      this.#watch(thread);
+      await thread.ready;
+    }
+  }
+
+  // A thread that fails to start, or ends without being told to, ends the server.
+  #watch(thread: Thread): void {
+    const { promise, reject } = this.#failure;
+    promise.catch(() => {});
+    thread.ready.catch(reject);
+    void thread.ended.then((error) => {
+      if (error === undefined && this.#draining) return;
+      const cause = error?.stack ?? 'it ended by itself';
+      reject(new StartError(`thread ${thread.name} died: ${cause}`, EXIT_FAILURE));
+    });
+  }
+
   // Workers end after the accept threads, which wait for their tasks.
   async #end(): Promise<void> {
-    const died = (thread: Thread): Promise<void> =>
-      thread.ended.then((error) => {
-        if (error === undefined && this.#draining) return;
-        const cause = error?.stack ?? 'it ended by itself';
-        throw new StartError(`thread ${thread.name} died: ${cause}`, EXIT_FAILURE);
-      });
-    const workers = Promise.all(
-      this.#workerThreads.map((thread) => Promise.all([thread.ready, died(thread)])),
-    );
-    await Promise.race([Promise.all(this.#acceptThreads.map(died)), failureOf(workers)]);
+    const ended = (threads: readonly Thread[]): Promise<unknown> =>
+      Promise.race([Promise.all(threads.map((thread) => thread.ended)), this.#failure.promise]);
+    await ended(this.#acceptThreads);
     for (const thread of this.#workerThreads) thread.tell('drain');
-    await workers;
+    await ended(this.#workerThreads);
     for (const fd of this.#wakeups) closeDescriptor(fd);
   }
 }
 
-// Settles only when `promise` fails.
-function failureOf(promise: Promise<unknown>): Promise<never> {
-  return new Promise((_, reject) => {
-    promise.catch(reject);
-  });
+function openWakeups(count: number): number[] {
+  try {
+    return Array.from({ length: count }, openEventfd);
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    throw threadError('the server', message, code ?? '');
+  }
 }
 
 function bind({ host, port, acceptThreads }: ServerOptions): Listeners {

@@ -59,6 +59,20 @@ test('commands reach the thread, and its heap comes back', async () => {
   equal(await thread.ended, undefined);
 });
 
+test('a thread that is too busy to tell its heap is not waited for', {
+  timeout: 10_000,
+}, async (context) => {
+  const thread = start(`
+    parentPort.postMessage({ kind: 'ready' });
+    for (;;);`);
+  context.after(() => thread.terminate());
+  await thread.ready;
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const heap = thread.heap();
+  context.mock.timers.tick(1000);
+  equal(await heap, undefined);
+});
+
 test('a thread that cannot start says why, with an exit code', async () => {
   const failed = { kind: 'failed', message: 'no ring', code: 'EPERM' };
   const thread = start(`parentPort.postMessage(${JSON.stringify(failed)});`);

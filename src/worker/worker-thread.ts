@@ -74,12 +74,12 @@ class WorkerThread implements LoopClient {
       timers: 1,
     });
     this.#loop.io.watchWakeups(plan.workerWakeups[plan.index]!);
-    port.onCommand = (kind) => {
+    port.listen((kind) => {
       if (kind !== 'drain') return;
       this.#loop.stop();
       this.#loop.io.destroy();
       port.end();
-    };
+    });
   }
 
   beginTick(): void {}
