@@ -67,10 +67,10 @@ export class Listener {
         }
         return;
       }
+      this.#full = false;
       this.#inFlight++;
       this.#io.accept(this.#fd, slot, table.generation(slot));
     }
-    this.#full = false;
   }
 
   onAccept(slot: number, result: number): void {

@@ -137,3 +137,9 @@ test('defineApp and delegate say what they are given', () => {
   equal(defineApp(app), app);
   deepEqual(delegate('slow'), { task: 'slow' });
 });
+
+test('a route or a task of the wrong type is a mistake of the application', () => {
+  throws(() => compileApp({ routes: { 'GET /a': null as never } }), AppError);
+  throws(() => compileApp({ routes: { 'GET /a': {} as never } }), AppError);
+  throws(() => compileApp({ routes: {}, tasks: { slow: 5 as never } }), AppError);
+});

@@ -27,12 +27,18 @@ export interface CompiledApp {
 /** @throws AppError for a malformed route, or one that delegates to a task that does not exist. */
 export function compileApp(app: App): CompiledApp {
   const tasks = Object.entries(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
+  for (const { name, run } of tasks) {
+    if (typeof run !== 'function') throw new AppError(`task "${name}" is not a function`);
+  }
   const keys = Object.keys(app.routes);
   const routes = keys.map(parseRoute);
   const taskIndexes = new Int32Array(keys.length).fill(NOT_DELEGATED);
   const handlers = keys.map((key, index): Handler => {
     const answer = app.routes[key]!;
     if (typeof answer === 'function') return answer;
+    if (typeof answer?.task !== 'string') {
+      throw new AppError(`route "${key}" has neither a handler nor a delegate(task)`);
+    }
     const task = tasks.findIndex(({ name }) => name === answer.task);
     if (task < 0) throw new AppError(`route "${key}": there is no task "${answer.task}"`);
     taskIndexes[index] = task;

@@ -25,6 +25,7 @@ export class BoundRequest implements Request {
   }
 
   get method(): string {
+    this.#check();
     const { method, methodOffset, methodSize } = this.#parser;
     return method === METHOD_OTHER ? this.#text(methodOffset, methodSize) : METHOD_NAMES[method]!;
   }
@@ -46,8 +47,12 @@ export class BoundRequest implements Request {
   }
 
   #text(offset: number, size: number): string {
-    // tidy: allow a mistake in the application
-    if (this.#start < 0) throw new Error('the request was used after its handler returned');
+    this.#check();
     return this.#bytes.toString('latin1', this.#start + offset, this.#start + offset + size);
+  }
+
+  // Control plane: what is thrown here tells of a mistake in the application.
+  #check(): void {
+    if (this.#start < 0) throw new Error('the request was used after its handler returned');
   }
 }

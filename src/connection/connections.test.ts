@@ -637,3 +637,40 @@ test('the date of responses is that of their tick', () => {
   notEqual(later, OK);
   equal(bench.exchange(slot, get('/fast')), later);
 });
+
+test('a peer that ends during a linger is not waited for, deferred or not', () => {
+  const bench = new ConnectionBench();
+  const slot = bench.open();
+  bench.exchange(slot, get('/fast'));
+  bench.receive(slot, get('/slow'));
+  bench.connections.drain();
+  bench.finishTask(200, 'done');
+  // The budget of the deferred phase was used up by others: the connection is still deferred.
+  bench.connections.runSends();
+  bench.send(slot);
+  equal(bench.connections.table.state(slot), LINGERING);
+  bench.endRecv(slot, 0);
+  bench.tick();
+  equal(bench.connections.table.state(slot), TERMINATING);
+});
+
+test('a peer that takes its response slowly is not idle', () => {
+  const bench = new ConnectionBench();
+  const slot = bench.open();
+  bench.receive(slot, get('/big').repeat(2));
+  for (let part = 0; part < 10; part++) {
+    bench.tick();
+    bench.send(slot, 100);
+    bench.clock.nowMs += KEEP_ALIVE_MS / 4;
+  }
+  equal(bench.connections.table.state(slot), OPEN);
+});
+
+test('bytes behind a last request need no block, and do not cost its response', () => {
+  const bench = new ConnectionBench({ capacity: 2, recvBlocks: 1 });
+  const [holder, last] = [bench.open(), bench.open()];
+  bench.exchange(holder, 'GET');
+  bench.receive(last, 'GET /fast HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET');
+  equal(bench.flush(last), OK_CLOSE);
+  equal(bench.connections.table.state(last), LINGERING);
+});

@@ -17,7 +17,7 @@ import { ECANCELED, ENOBUFS } from '../kernel/errno.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
-import { BY_PEER, BY_RESET, DRAINING, IDLE, NO_MEMORY, SERVED } from './close-reason.ts';
+import { BY_PEER, BY_RESET, DRAINING, IDLE, NO_MEMORY } from './close-reason.ts';
 import type { ConnectionMemoryOptions } from './connection-memory.ts';
 import { ConnectionMemory } from './connection-memory.ts';
 import {
@@ -318,7 +318,11 @@ export class Connections {
     const at = this.#exchange.serve(slot, start, end);
     if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
     if (at === end) this.#recvSide.forgetUnread(slot);
-    else if (!this.#recvSide.keep(slot, at, end, this.#exchange.parser)) {
+    else if (this.table.has(slot, CLOSE_AFTER_SEND)) {
+      // Bytes after the last request would make the kernel answer a close with a reset.
+      this.table.setFlag(slot, LINGER_AFTER_SEND);
+      this.#recvSide.forgetUnread(slot);
+    } else if (!this.#recvSide.keep(slot, at, end, this.#exchange.parser)) {
       this.#lifecycle.terminate(slot, NO_MEMORY);
     }
   }
@@ -333,7 +337,6 @@ export class Connections {
       return;
     }
     if (table.has(slot, CLOSE_AFTER_SEND)) {
-      // Bytes after the last request would make the kernel answer a close with a reset.
       if (this.#recvSide.release(slot)) table.setFlag(slot, LINGER_AFTER_SEND);
       this.#touch(slot);
     } else if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
@@ -354,10 +357,12 @@ export class Connections {
   #onPeerEnded(slot: number): void {
     const table = this.table;
     table.setFlag(slot, PEER_ENDED);
-    if (table.state(slot) === DELEGATED || table.has(slot, SUSPENDED | DEFERRED)) return;
     if (table.state(slot) === LINGERING) {
       this.#lifecycle.terminate(slot, table.reason(slot));
-    } else if (this.#sendSide.isOwing(slot)) {
+      return;
+    }
+    if (table.state(slot) === DELEGATED || table.has(slot, SUSPENDED | DEFERRED)) return;
+    if (this.#sendSide.isOwing(slot)) {
       table.setFlag(slot, CLOSE_AFTER_SEND);
     } else this.#lifecycle.terminate(slot, BY_PEER);
   }
@@ -374,17 +379,13 @@ export class Connections {
       return;
     }
     if (table.state(slot) !== OPEN) return;
-    // Where nothing is received, what the peer takes is what is heard of it.
-    if (table.has(slot, SUSPENDED | CLOSE_AFTER_SEND)) this.#touch(slot);
-    if (sent !== SEND_DRAINED) return;
-    if (table.has(slot, CLOSE_AFTER_SEND)) this.#lifecycle.finish(slot, this.#closeReason(slot));
+    // What a slow peer takes is heard of it, as what it sends.
+    if (sent !== SEND_DRAINED) {
+      this.#touch(slot);
+      return;
+    }
+    if (table.has(slot, CLOSE_AFTER_SEND)) this.#lifecycle.finish(slot);
     else if (table.has(slot, SUSPENDED)) this.#defer(slot);
-  }
-
-  #closeReason(slot: number): number {
-    const reason = this.table.reason(slot);
-    if (reason !== 0) return reason;
-    return this.table.has(slot, PEER_ENDED) ? BY_PEER : SERVED;
   }
 
   #defer(slot: number): void {

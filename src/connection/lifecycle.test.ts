@@ -219,11 +219,11 @@ test('a receive that is in flight when the linger begins is the one that reads o
 
 test('a connection that is served lingers exactly when the peer may have sent more', () => {
   const plain = new Fixture();
-  plain.lifecycle.finish(plain.slot, SERVED);
+  plain.lifecycle.finish(plain.slot);
   equal(plain.table.state(plain.slot), TERMINATING);
   const more = new Fixture();
   more.table.setFlag(more.slot, LINGER_AFTER_SEND);
-  more.lifecycle.finish(more.slot, SERVED);
+  more.lifecycle.finish(more.slot);
   equal(more.table.state(more.slot), LINGERING);
   equal(more.table.reason(more.slot), SERVED);
 });

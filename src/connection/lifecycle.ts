@@ -14,11 +14,13 @@ import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
 import { SHUT_RDWR, SHUT_WR } from '../kernel/sockets.ts';
 import type { Loop } from '../loop/loop.ts';
+import { BY_PEER, SERVED } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
   CLOSE_IN_FLIGHT,
   LINGER_AFTER_SEND,
   LINGERING,
+  PEER_ENDED,
   RECV_IN_FLIGHT,
   SEND_IN_FLIGHT,
   TERMINATING,
@@ -71,8 +73,11 @@ export class Lifecycle {
   }
 
   /** Everything written was sent, and the last response announced the close. */
-  finish(slot: number, reason: number): void {
-    if (this.#table.has(slot, LINGER_AFTER_SEND)) this.linger(slot, reason);
+  finish(slot: number): void {
+    const table = this.#table;
+    let reason = table.reason(slot);
+    if (reason === 0) reason = table.has(slot, PEER_ENDED) ? BY_PEER : SERVED;
+    if (table.has(slot, LINGER_AFTER_SEND)) this.linger(slot, reason);
     else this.terminate(slot, reason);
   }
 

@@ -22,7 +22,7 @@ type Argument = bigint | number | string | null | Uint8Array;
 /** A bound native function. Errors of system calls are -1 with `errno()`. */
 export type NativeFunction<R> = (...args: Argument[]) => R;
 
-// Functions die with their library, so the libraries stay reachable for the life of the thread. A
+// The libraries stay reachable for the life of the thread, so that no function outlives its own. A
 // library object each, because one object gives one symbol one signature only.
 const libraries: ffi.DynamicLibrary[] = [];
 

@@ -94,8 +94,8 @@ export function planMemory(options: ServerOptions): MemoryPlan {
 
 /** `bytes` for people, such as "412 MiB". */
 export function formatSize(bytes: number): string {
-  const mebibytes = bytes / 1024 / 1024;
-  return mebibytes < 1024 ? `${Math.ceil(mebibytes)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
+  const mebibytes = Math.ceil(bytes / 1024 / 1024);
+  return mebibytes < 1024 ? `${mebibytes} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
 }
 
 function powerOfTwo(count: number): number {
