@@ -43,6 +43,16 @@ const CLOSE = ascii('close');
 const KEEP_ALIVE = ascii('keep-alive');
 const CHUNKED = ascii('chunked');
 
+/** True exactly when the name at `offset`, of four characters, is "Host" in any case. */
+export function isHostName(bytes: Uint8Array, offset: number): boolean {
+  return (
+    (bytes[offset]! | 0x20) === 0x68 &&
+    (bytes[offset + 1]! | 0x20) === 0x6f &&
+    (bytes[offset + 2]! | 0x20) === 0x73 &&
+    (bytes[offset + 3]! | 0x20) === 0x74
+  );
+}
+
 /** True exactly when the value is a host, perhaps empty, and perhaps a port: RFC 9110 7.2. */
 export function isHostPort(bytes: Uint8Array, offset: number, end: number): boolean {
   const at = hostEnd(bytes, offset, end);

@@ -38,6 +38,7 @@ import {
   CODING_OTHER,
   connectionOptions,
   contentLengthValue,
+  isHostName,
   isHostPort,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
@@ -46,7 +47,7 @@ import {
   trimSpace,
   VALUE_INVALID,
 } from './field-values.ts';
-import { isGet, METHOD_CONNECT, METHOD_OTHER, methodFromBytes } from './method.ts';
+import { isGet, METHOD_CONNECT, METHOD_GET, METHOD_OTHER, methodFromBytes } from './method.ts';
 import type { RequestLimits } from './request-limits.ts';
 import {
   authorityOffset,
@@ -80,7 +81,6 @@ const ENDED = 32;
 const OPTIONS_SHIFT = 8;
 const CODINGS_SHIFT = 10;
 
-const NAME_HOST = ascii('host');
 const NAME_CONNECTION = ascii('connection');
 const NAME_CONTENT_LENGTH = ascii('content-length');
 const NAME_TRANSFER_ENCODING = ascii('transfer-encoding');
@@ -218,7 +218,8 @@ export class RequestParser {
     const classOf = CLASSES;
     const methodAt = start + this.#position;
     const stop = Math.min(end, methodAt + this.#requestLineSizeMax);
-    let at = isGet(bytes, methodAt, stop) ? methodAt + 3 : methodAt;
+    const get = isGet(bytes, methodAt, stop);
+    let at = get ? methodAt + 3 : methodAt;
     while (at < stop && (classOf[bytes[at]!]! & TOKEN) !== 0) at++;
     if (at === stop) return this.#cut(bytes, start, end);
     if (at === methodAt) return this.#emptyLine(bytes, start, end);
@@ -240,7 +241,8 @@ export class RequestParser {
     this.methodSize = targetAt - 1 - methodAt;
     this.targetOffset = targetAt - start;
     this.targetSize = at - targetAt;
-    this.method = methodFromBytes(bytes, methodAt, this.methodSize);
+    this.method =
+      get && this.methodSize === 3 ? METHOD_GET : methodFromBytes(bytes, methodAt, this.methodSize);
     return this.#requestLineEnd(bytes, start, pathEnd, versionAt);
   }
 
@@ -294,7 +296,7 @@ export class RequestParser {
     const nameSize = at++ - nameAt;
     while (at < stop && (bytes[at] === SP || bytes[at] === HTAB)) at++;
     const valueAt = at;
-    const isHost = nameSize === 4 && equalsIgnoreCase(bytes, nameAt, NAME_HOST);
+    const isHost = nameSize === 4 && isHostName(bytes, nameAt);
     if (isHost) at = plainHostEnd(bytes, valueAt, stop);
     const plainEnd = at;
     while (at < stop && (classOf[bytes[at]!]! & TEXT) !== 0) at++;
