@@ -37,6 +37,13 @@ test('the layers are in this order, each below the one before', () => {
   }
 });
 
+test('nothing above `io` imports a backend of it', () => {
+  match(verdict('src/loop/a.ts', '../io/uring/b.ts')!, /knows its backends/);
+  match(verdict('src/server/a.test.ts', '../io/uring/b.ts')!, /knows its backends/);
+  equal(verdict('src/io/open-io.ts', './uring/b.ts'), null);
+  equal(verdict('src/loop/a.ts', '../io/io.ts'), null);
+});
+
 test('siblings do not import each other', () => {
   match(verdict('src/accept/a.ts', '../worker/b.ts')!, /siblings/);
   match(verdict('src/worker/a.test.ts', '../accept/b.ts')!, /siblings/);

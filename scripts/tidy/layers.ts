@@ -31,6 +31,9 @@ const NARROWER: Readonly<Record<string, { only: readonly string[]; because: stri
   demo: { only: ['app', 'index.ts'], because: "the demo is a user's application" },
 };
 
+/** A backend of `Io` has a folder of its own. */
+const BACKEND = /^src\/io\/[^/]+\//;
+
 const rowOf = new Map(ROWS.flatMap((row, index) => row.map((folder) => [folder, index] as const)));
 
 /** Imports within `src/` point down, and what `src/` imports stays in `src/`. */
@@ -60,6 +63,7 @@ function objection(from: string, { target }: Import, test: boolean): string | nu
   }
   const to = layerOf(target);
   if (to === from) return null;
+  if (BACKEND.test(target)) return 'nothing above `io` knows its backends: see src/io/open-io.ts';
   const narrower = NARROWER[from];
   if (narrower !== undefined && (from === 'demo' || !test)) {
     if (narrower.only.includes(to)) return null;

@@ -14,8 +14,8 @@ import type { DelegateMemory } from '../delegate/layout.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
 import type { Io } from '../io/io.ts';
 import { refuseNewConnections } from '../io/listener.ts';
+import { openIo } from '../io/open-io.ts';
 import { ACCEPT } from '../io/token.ts';
-import { UringIo } from '../io/uring/uring-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
@@ -69,7 +69,7 @@ class AcceptThread implements LoopClient {
     this.#port = port;
     const counters: Counters = new Float64Array(plan.counters);
     this.#counters = counters;
-    const io = new UringIo({
+    const io = openIo({
       submissions: pools.submissions,
       completions: pools.completions,
       recvBuffers: pools.recvBuffers,

@@ -4,8 +4,8 @@ import { Worker } from 'node:worker_threads';
 import type { Counters } from '../base/counters.ts';
 import { COUNTERS, Counter } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
+import { openIo } from '../io/open-io.ts';
 import { RECV } from '../io/token.ts';
-import { UringIo } from '../io/uring/uring-io.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
@@ -59,7 +59,7 @@ class Recorder implements LoopClient {
 
 function makeLoop(): { loop: Loop; counters: Counters } {
   const counters = new Float64Array(COUNTERS);
-  const io = new UringIo({
+  const io = openIo({
     submissions: 8,
     completions: 16,
     recvBuffers: 1,

@@ -6,7 +6,7 @@ import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
-import { ioMemorySize } from '../io/uring/uring-io.ts';
+import { ioMemorySize } from '../io/io-options.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
 
 const MIB = 2 ** 20;

@@ -10,7 +10,7 @@ import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
 import type { DelegateOptions } from '../delegate/layout.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
-import { ioMemorySize } from '../io/uring/uring-io.ts';
+import { ioMemorySize } from '../io/io-options.ts';
 
 /** A typical request of a browser fits. */
 const RECV_BUFFER_SIZE = 2048;

@@ -9,8 +9,8 @@ import { Delegator } from '../delegate/delegator.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import { server } from '../delegate/task-server.test-data.ts';
+import { openIo } from '../io/open-io.ts';
 import { TIMER } from '../io/token.ts';
-import { UringIo } from '../io/uring/uring-io.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import { NONE } from '../memory/pool.ts';
@@ -33,7 +33,7 @@ class Fixture {
   readonly worker: Worker;
   readonly #fds = [openEventfd(), openEventfd()] as const;
   readonly #counters = new SharedArrayBuffer(COUNTERS_SIZE);
-  readonly #io = new UringIo({
+  readonly #io = openIo({
     submissions: 8,
     completions: 16,
     recvBuffers: 1,

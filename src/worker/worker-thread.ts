@@ -10,7 +10,7 @@ import type { ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
-import { UringIo } from '../io/uring/uring-io.ts';
+import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
@@ -67,7 +67,7 @@ class WorkerThread implements LoopClient {
       },
     );
     this.#loop = new Loop({
-      io: new UringIo(IO_OPTIONS),
+      io: openIo(IO_OPTIONS),
       clock: new SystemClock(),
       nodeLoop: new NodeLoop(),
       counters: this.#counters,

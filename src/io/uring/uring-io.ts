@@ -42,6 +42,8 @@ import {
 } from '../../kernel/sockets.ts';
 import { BUFFER_RING_ENTRY_SIZE, BufferRing } from '../../memory/buffer-ring.ts';
 import type { Io, IoMemory } from '../io.ts';
+import type { IoOptions } from '../io-options.ts';
+import { blocksOffset, buffersOffset, ioMemorySize, TIMESPEC_SIZE } from '../io-options.ts';
 import {
   ACCEPT,
   CANCEL,
@@ -61,8 +63,6 @@ const POLLIN = 1;
 const NO_BUFFER = -1;
 /** Receive buffers offered to the kernel at a time: several ticks' worth, and cache-sized. */
 const RECV_WINDOW = 256;
-const PAGE = 4096;
-const TIMESPEC_SIZE = 16;
 
 // A socket is normally empty when its first request is waited for: polling first saves the kernel a
 // receive that would find nothing.
@@ -70,35 +70,6 @@ const HEAD_RECV_ONCE =
   IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8) | (IORING_RECVSEND_POLL_FIRST << 16);
 const HEAD_RECV_REPEAT =
   IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8) | (IORING_RECV_MULTISHOT << 16);
-
-export interface IoOptions {
-  /** Entries of the submission queue, a power of two: submissions beyond it cost one more call. */
-  readonly submissions: number;
-  /** Entries of the completion queue: completions beyond it wait in the kernel. */
-  readonly completions: number;
-  /** Receive buffers, a power of two. */
-  readonly recvBuffers: number;
-  readonly recvBufferSize: number;
-  /** Bytes of memory the caller wants for itself, page aligned. */
-  readonly blocksSize: number;
-}
-
-/** How many bytes an `Io` with these options maps, its rings apart. */
-export function ioMemorySize(options: IoOptions): number {
-  return blocksOffset(options) + options.blocksSize;
-}
-
-function buffersOffset(options: IoOptions): number {
-  return roundUp(options.recvBuffers * BUFFER_RING_ENTRY_SIZE + TIMESPEC_SIZE);
-}
-
-function blocksOffset(options: IoOptions): number {
-  return buffersOffset(options) + roundUp(options.recvBuffers * options.recvBufferSize);
-}
-
-function roundUp(size: number): number {
-  return Math.ceil(size / PAGE) * PAGE;
-}
 
 export class UringIo implements Io {
   readonly backend = 'io_uring';
