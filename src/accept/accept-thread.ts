@@ -8,6 +8,7 @@ import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter } from '../base/counters.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
+import { blocksSize } from '../connection/connection-memory.ts';
 import { Connections } from '../connection/connections.ts';
 import { Delegator } from '../delegate/delegator.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
@@ -69,13 +70,7 @@ class AcceptThread implements LoopClient {
     this.#port = port;
     const counters: Counters = new Float64Array(plan.counters);
     this.#counters = counters;
-    const io = openIo({
-      submissions: pools.submissions,
-      completions: pools.completions,
-      recvBuffers: pools.recvBuffers,
-      recvBufferSize: pools.recvBufferSize,
-      blocksSize: pools.sendBlocks * pools.sendBlockSize + pools.recvBlocks * pools.recvBlockSize,
-    });
+    const io = openIo({ ...pools, blocksSize: blocksSize(pools) });
     this.#loop = new Loop({
       io,
       clock: new SystemClock(),

@@ -10,15 +10,23 @@ import type { Io } from '../io/io.ts';
 import { BlockPool } from '../memory/block-pool.ts';
 import { ConnectionTable } from './connection-table.ts';
 
-export interface ConnectionMemoryOptions {
-  /** The most connections at once. */
-  readonly capacity: number;
-  /** Rows of `capacity` connections: see `ConnectionTable`. */
-  readonly rows: SharedArrayBuffer;
+export interface BlockSizes {
   readonly sendBlocks: number;
   readonly sendBlockSize: number;
   readonly recvBlocks: number;
   readonly recvBlockSize: number;
+}
+
+export interface ConnectionMemoryOptions extends BlockSizes {
+  /** The most connections at once. */
+  readonly capacity: number;
+  /** Rows of `capacity` connections: see `ConnectionTable`. */
+  readonly rows: SharedArrayBuffer;
+}
+
+/** Bytes of all blocks together: what the `Io` is asked for. */
+export function blocksSize(sizes: BlockSizes): number {
+  return sizes.sendBlocks * sizes.sendBlockSize + sizes.recvBlocks * sizes.recvBlockSize;
 }
 
 export class ConnectionMemory {
@@ -31,7 +39,7 @@ export class ConnectionMemory {
     const { bytes, blocksOffset } = io.memory;
     const { sendBlocks, sendBlockSize, recvBlocks, recvBlockSize } = options;
     const recvOffset = blocksOffset + sendBlocks * sendBlockSize;
-    assert(recvOffset + recvBlocks * recvBlockSize <= bytes.length, 'the blocks have their memory');
+    assert(blocksOffset + blocksSize(options) <= bytes.length, 'the blocks have their memory');
     this.#io = io;
     this.table = new ConnectionTable(options.rows, options.capacity);
     this.sendBlocks = new BlockPool('send blocks', bytes, blocksOffset, sendBlocks, sendBlockSize);

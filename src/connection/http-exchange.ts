@@ -23,6 +23,7 @@ import {
   CONNECTION_DEFAULT,
   CONNECTION_KEEP_ALIVE,
   RESPONSE_HEAD_SIZE_MAX,
+  TEXT_PLAIN,
 } from '../http/response-writer.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
@@ -43,7 +44,6 @@ export const RESPONSE_SIZE_MAX = 8192;
 /** The longest body that a handler or a task may answer with. */
 export const BODY_SIZE_MAX = RESPONSE_SIZE_MAX - RESPONSE_HEAD_SIZE_MAX;
 
-const TEXT = new TextEncoder().encode('text/plain; charset=utf-8');
 const BYTES = new TextEncoder().encode('application/octet-stream');
 const RETRY_AFTER = new TextEncoder().encode('Retry-After: 1\r\n');
 
@@ -91,7 +91,8 @@ export class HttpExchange {
     this.parser = options.parser;
     this.#app = options.app;
     this.#bytes = options.bytes;
-    this.#text = Buffer.from(options.bytes.buffer);
+    const { buffer, byteOffset, length } = options.bytes;
+    this.#text = Buffer.from(buffer, byteOffset, length);
     this.#table = options.table;
     this.#sendSide = options.sendSide;
     this.#writer = options.writer;
@@ -179,7 +180,7 @@ export class HttpExchange {
     size: number,
   ): number {
     count(this.#counters, responseCounter(status));
-    if (size > 0) return this.#writer.head(space, status, connection, size, TEXT);
+    if (size > 0) return this.#writer.head(space, status, connection, size, TEXT_PLAIN);
     return status < 500
       ? this.#writer.empty(space, status, connection)
       : this.#writer.error(space, status, connection, headOnly, null);
@@ -251,7 +252,7 @@ export class HttpExchange {
       return this.#fail(space, connection);
     }
     count(this.#counters, responseCounter(status));
-    const next = this.#writer.head(space, status, connection, size, text ? TEXT : BYTES);
+    const next = this.#writer.head(space, status, connection, size, text ? TEXT_PLAIN : BYTES);
     if (this.parser.method === METHOD_HEAD) return next;
     if (text) this.#text.write(body, next);
     else this.#bytes.set(body, next);

@@ -39,7 +39,8 @@ const CRLF = ascii('\r\n');
 const CONTENT_TYPE = ascii('Content-Type: ');
 const CONTENT_LENGTH = ascii('Content-Length: ');
 const CONTENT_LENGTH_ZERO = ascii('Content-Length: 0\r\n');
-const TEXT_PLAIN = ascii('text/plain; charset=utf-8');
+/** The content type of every text that is sent. */
+export const TEXT_PLAIN: Uint8Array = ascii('text/plain; charset=utf-8');
 const NONE = ascii('');
 
 export class ResponseWriter {

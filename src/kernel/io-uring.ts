@@ -43,15 +43,12 @@ const IORING_REGISTER_PBUF_RING = 22;
 
 // Setup flags. A ring of larger completions than submissions (5.5); the process is told to reap by
 // its own call only (6.1), which needs a single issuer (6.0); no indirection array (6.6); a bad
-// entry does not stop the rest of its batch (5.18).
+// entry does not stop the rest of its batch (5.18). All of them: Linux 6.6.
 const IORING_SETUP_CQSIZE = 1 << 3;
 const IORING_SETUP_SUBMIT_ALL = 1 << 7;
 const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
 const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
 const IORING_SETUP_NO_SQARRAY = 1 << 16;
-
-/** The oldest kernel that has every flag above. */
-export const KERNEL_VERSION_MIN = '6.6';
 
 // struct io_uring_params is 120 bytes: sq_off begins at 40, cq_off at 80.
 const PARAMS_SIZE = 120;

@@ -5,6 +5,7 @@
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { PoolSizes } from '../base/thread-plan.ts';
+import { blocksSize } from '../connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
 import type { DelegateOptions } from '../delegate/layout.ts';
@@ -69,10 +70,8 @@ export function planMemory(options: ServerOptions): MemoryPlan {
     ),
   };
   const rowsSize = acceptCapacity * CONNECTION_CTX_SIZE;
-  const blocksSize =
-    pools.sendBlocks * pools.sendBlockSize + pools.recvBlocks * pools.recvBlockSize;
   const acceptThreadSize =
-    ioMemorySize({ ...pools, blocksSize }) +
+    ioMemorySize({ ...pools, blocksSize: blocksSize(pools) }) +
     rowsSize +
     acceptCapacity * CONNECTION_LISTS_SIZE +
     THREAD_SIZE +
