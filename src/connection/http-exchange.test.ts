@@ -146,6 +146,33 @@ test('requests that arrive together are answered together, in their order', () =
   equal(fixture.count('requests'), 4);
 });
 
+test('requests that repeat the one before them are answered each, others as what they are', () => {
+  const fixture = new Fixture({
+    'GET /echo': (request, response) => response.end(`${request.method} ${request.target}`),
+  });
+  const echo = ['/echo?1', '/echo?1', '/echo?1', '/echo?2', '/echo?2'];
+  equal(
+    fixture.answer(echo.map((target) => get(target)).join('')),
+    echo.map((target) => okText(`GET ${target}`)).join(''),
+  );
+  equal(fixture.count('requests'), 5);
+  // Of the same size, and different in the last byte of the head only.
+  equal(
+    fixture.answer(`${get('/fast')}${get('/fast').slice(0, -1)}x`),
+    OK + errorText('400 Bad Request', ['Connection: close']),
+  );
+});
+
+test('a request that repeats the one before it waits as any other', () => {
+  const fixture = new Fixture();
+  const text = get('/slow', 'PUT');
+  equal(fixture.serve(text + text), text);
+  equal(fixture.delegation.running.length, 1);
+  equal(fixture.taskDone(200), OK);
+  equal(fixture.serve(text), '');
+  equal(fixture.delegation.running.length, 2);
+});
+
 test('an incomplete request is left, and waits for its rest', () => {
   const fixture = new Fixture();
   const text = get('/fast');

@@ -14,6 +14,7 @@ import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable } from '../base/thenable.ts';
+import { isRepeat } from '../http/characters.ts';
 import { METHOD_HEAD } from '../http/method.ts';
 import type { RequestParser } from '../http/request-parser.ts';
 import { PARSE_COMPLETE, PARSE_INCOMPLETE } from '../http/request-parser.ts';
@@ -74,6 +75,7 @@ export class HttpExchange {
   readonly parser: RequestParser;
   readonly #app: CompiledApp;
   readonly #bytes: Uint8Array;
+  readonly #view: DataView;
   readonly #text: Buffer;
   readonly #table: ConnectionTable;
   readonly #sendSide: SendSide;
@@ -84,6 +86,8 @@ export class HttpExchange {
   readonly #log: (message: string, error?: unknown) => void;
   readonly #request: BoundRequest;
   readonly #response = new BoundResponse();
+  // Of the request that is looked at.
+  #route = ROUTE_NOT_FOUND;
   // The Allow field of each path's methods, prepared.
   readonly #allowFields = new Map<string, Uint8Array>();
 
@@ -92,6 +96,7 @@ export class HttpExchange {
     this.#app = options.app;
     this.#bytes = options.bytes;
     const { buffer, byteOffset, length } = options.bytes;
+    this.#view = new DataView(buffer, byteOffset, length);
     this.#text = Buffer.from(buffer, byteOffset, length);
     this.#table = options.table;
     this.#sendSide = options.sendSide;
@@ -116,12 +121,13 @@ export class HttpExchange {
     const first = sendSide.reserve(slot);
     let space = first;
     let at = start;
+    let repeated = false;
     while (at < end) {
       if (space === NONE || space + RESPONSE_SIZE_MAX > sendSide.limit(slot)) {
         table.setFlag(slot, SUSPENDED);
         break;
       }
-      const status = parser.parse(this.#bytes, at, end);
+      const status = repeated ? PARSE_COMPLETE : parser.parse(this.#bytes, at, end);
       if (status === PARSE_INCOMPLETE) break;
       count(this.#counters, Counter.requests);
       if (status !== PARSE_COMPLETE) {
@@ -130,11 +136,15 @@ export class HttpExchange {
         break;
       }
       table.countRequest(slot);
+      if (!repeated) this.#route = this.#findRoute(at);
       space = this.#answer(slot, space, at);
       at += parser.size;
-      parser.begin();
+      // Clients that pipeline often repeat themselves: then what was read of a head holds again.
+      repeated = at + parser.size <= end && isRepeat(this.#view, at, parser.size);
+      if (!repeated) parser.begin();
       if (table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND)) break;
     }
+    if (repeated) parser.begin();
     if (space !== first) sendSide.commit(slot, space);
     return at;
   }
@@ -187,19 +197,18 @@ export class HttpExchange {
   }
 
   #answer(slot: number, space: number, start: number): number {
-    const parser = this.parser;
-    const route = this.#app.router.find(
-      this.#bytes,
-      start + parser.pathOffset,
-      parser.pathSize,
-      parser.method,
-    );
+    const route = this.#route;
     const connection = this.#connection(slot);
     if (route < 0) return this.#refuse(space, start, route, connection);
     const task = this.#app.taskIndexes[route]!;
     return task === NOT_DELEGATED
       ? this.#handle(space, start, route, connection)
       : this.#delegate(slot, space, start, task, connection);
+  }
+
+  #findRoute(start: number): number {
+    const { pathOffset, pathSize, method } = this.parser;
+    return this.#app.router.find(this.#bytes, start + pathOffset, pathSize, method);
   }
 
   // What the response says about the connection; and whether that ends is noted here.
