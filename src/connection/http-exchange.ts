@@ -127,8 +127,10 @@ export class HttpExchange {
         table.setFlag(slot, SUSPENDED);
         break;
       }
-      const status = repeated ? PARSE_COMPLETE : parser.parse(this.#bytes, at, end);
+      let status = repeated ? PARSE_COMPLETE : parser.parse(this.#bytes, at, end);
       if (status === PARSE_INCOMPLETE) break;
+      // The limit of a body is zero bytes as yet: RFC 9110 15.5.14.
+      if (status === PARSE_COMPLETE && parser.hasBody) status = 413;
       count(this.#counters, Counter.requests);
       if (status !== PARSE_COMPLETE) {
         space = this.#reject(slot, space, status);

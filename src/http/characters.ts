@@ -55,8 +55,8 @@ export function isAll(
 
 /**
  * True exactly when the bytes at `offset` spell `lower` in any case; the caller compared the sizes.
- * `lower` holds only lower-case letters and "-", and no control character may be at `offset`: then
- * 0x20 set in a byte makes it equal to a letter or a "-" only when it is that letter or that "-".
+ * `lower` holds lower-case letters, digits and "-" only, and no control character is at `offset`:
+ * then 0x20 set in a byte makes it equal to one of them only when it is that one.
  */
 export function equalsIgnoreCase(bytes: Uint8Array, offset: number, lower: Uint8Array): boolean {
   const size = lower.length;

@@ -2,16 +2,14 @@ import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ascii } from './characters.ts';
 import {
-  CODING_CHUNKED,
-  CODING_OTHER,
   connectionOptions,
-  contentLengthValue,
+  EXPECT_CONTINUE,
+  EXPECT_OTHER,
+  expectations,
   isAuthority,
   isHostPort,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
-  transferCodings,
-  VALUE_INVALID,
 } from './field-values.ts';
 
 // The requests of `request-parser.test.ts` show what the readers accept. Here: that none of them
@@ -32,22 +30,17 @@ test('a host ends where its value ends: RFC 9110 7.2', () => {
   equal(read(isAuthority, 'a', ':1'), false);
 });
 
-test('a length ends where its value ends: RFC 9110 8.6', () => {
-  equal(read(contentLengthValue, '12', '3'), 12);
-  equal(read(contentLengthValue, '', '3'), VALUE_INVALID);
-});
-
 test('the options of a connection end where their value ends: RFC 9110 7.6.1', () => {
   equal(read(connectionOptions, 'close', 'd'), OPTION_CLOSE);
   equal(read(connectionOptions, 'clos', 'e'), 0);
   equal(read(connectionOptions, 'x, keep-alive', ', close'), OPTION_KEEP_ALIVE);
 });
 
-test('codings are added to those of the lines before: RFC 9112 6.1', () => {
-  const first: Read<number> = (bytes, offset, end) => transferCodings(bytes, offset, end, 0);
-  const after: Read<number> = (bytes, offset, end) =>
-    transferCodings(bytes, offset, end, CODING_CHUNKED);
-  equal(read(first, 'chunked', 'x'), CODING_CHUNKED);
-  equal(read(first, 'x', ', chunked'), CODING_OTHER);
-  equal(read(after, 'x', ''), VALUE_INVALID);
+test('expectations end where their value ends: RFC 9110 10.1.1', () => {
+  equal(read(expectations, '100-Continue', 'd'), EXPECT_CONTINUE);
+  equal(read(expectations, '100-continu', 'e'), EXPECT_OTHER);
+  equal(read(expectations, ', 100-CONTINUE ,, 100-continue', ', x'), EXPECT_CONTINUE);
+  equal(read(expectations, '100-continue, x', ''), EXPECT_CONTINUE | EXPECT_OTHER);
+  equal(read(expectations, ' , ', 'x'), 0);
+  equal(read(expectations, 'x 100-continue', ''), EXPECT_OTHER);
 });

@@ -1,6 +1,5 @@
-// The values that decide how a connection goes on: Host, Connection, Content-Length and
-// Transfer-Encoding, each read in one pass, strictly. What is read leniently here and differently
-// by a proxy before us is a smuggled request, so each doubt is an error.
+// The values of a head that are read here: Host, Connection and Expect, each in one pass, strictly.
+// `framing.ts` reads those that say how the body ends.
 //
 // Any thread, data plane: pure functions of the bytes between `offset` and `end`, which hold a
 // field value without its outer white space and therefore no control character except HTAB.
@@ -13,7 +12,6 @@ import {
   COLON,
   COMMA,
   DIGIT,
-  DIGIT_0,
   equalsIgnoreCase,
   HEX,
   HOST,
@@ -22,7 +20,6 @@ import {
   isAll,
   PERCENT,
   SP,
-  TOKEN,
 } from './characters.ts';
 
 /** What a reader answers for a value outside its grammar. */
@@ -32,26 +29,13 @@ export const VALUE_INVALID = -1;
 export const OPTION_CLOSE = 1;
 export const OPTION_KEEP_ALIVE = 2;
 
-/** Bits of `transferCodings`, RFC 9112 6.1. */
-export const CODING_CHUNKED = 1;
-export const CODING_OTHER = 2;
-
-/** A length that needs more than 31 bits reads as this one, which is beyond any limit. */
-export const CONTENT_LENGTH_MAX = 0x7fff_ffff;
+/** Bits of `expectations`, RFC 9110 10.1.1. */
+export const EXPECT_CONTINUE = 1;
+export const EXPECT_OTHER = 2;
 
 const CLOSE = ascii('close');
 const KEEP_ALIVE = ascii('keep-alive');
-const CHUNKED = ascii('chunked');
-
-/** True exactly when the name at `offset`, of four characters, is "Host" in any case. */
-export function isHostName(bytes: Uint8Array, offset: number): boolean {
-  return (
-    (bytes[offset]! | 0x20) === 0x68 &&
-    (bytes[offset + 1]! | 0x20) === 0x6f &&
-    (bytes[offset + 2]! | 0x20) === 0x73 &&
-    (bytes[offset + 3]! | 0x20) === 0x74
-  );
-}
+const CONTINUE = ascii('100-continue');
 
 /** True exactly when the value is a host, perhaps empty, and perhaps a port: RFC 9110 7.2. */
 export function isHostPort(bytes: Uint8Array, offset: number, end: number): boolean {
@@ -81,21 +65,6 @@ export function isAuthority(bytes: Uint8Array, offset: number, end: number): boo
   return bytes[at] === COLON && isAll(bytes, at + 1, end, DIGIT);
 }
 
-/** The number, CONTENT_LENGTH_MAX when it is larger, or VALUE_INVALID: 1*DIGIT, RFC 9110 8.6. */
-export function contentLengthValue(bytes: Uint8Array, offset: number, end: number): number {
-  if (offset === end) return VALUE_INVALID;
-  let length = 0;
-  let fits = true;
-  for (let at = offset; at < end; at++) {
-    const digit = bytes[at]! - DIGIT_0;
-    if (digit < 0 || digit > 9) return VALUE_INVALID;
-    // 214,748,363 is the largest number to which any digit can be added within 31 bits.
-    if (length > 214_748_363) fits = false;
-    if (fits) length = length * 10 + digit;
-  }
-  return fits ? length : CONTENT_LENGTH_MAX;
-}
-
 /** The options of a Connection value that matter here, as bits; the others name fields. */
 export function connectionOptions(bytes: Uint8Array, offset: number, end: number): number {
   let options = 0;
@@ -110,31 +79,19 @@ export function connectionOptions(bytes: Uint8Array, offset: number, end: number
   return options;
 }
 
-/**
- * The codings of a Transfer-Encoding value as bits, added to `seen`, the codings of the lines
- * before it. VALUE_INVALID when a coding is not a bare token, or when one follows "chunked", which
- * is the last coding and applied once, RFC 9112 6.1. An empty element is invalid too, although RFC
- * 9110 5.6.1.2 has lists ignore it: no client sends one here, and readers differ on what it means.
- */
-export function transferCodings(
-  bytes: Uint8Array,
-  offset: number,
-  end: number,
-  seen: number,
-): number {
-  let codings = seen;
-  let at = offset;
-  do {
+/** The expectations of an Expect value as bits; an empty list has none. */
+export function expectations(bytes: Uint8Array, offset: number, end: number): number {
+  let found = 0;
+  for (let at = offset; at < end; ) {
     const next = elementEnd(bytes, at, end);
     const first = skipSpace(bytes, at, next);
-    const last = trimSpace(bytes, first, next);
-    if (first === last || !isAll(bytes, first, last, TOKEN)) return VALUE_INVALID;
-    if ((codings & CODING_CHUNKED) !== 0) return VALUE_INVALID;
-    const chunked = last - first === 7 && equalsIgnoreCase(bytes, first, CHUNKED);
-    codings |= chunked ? CODING_CHUNKED : CODING_OTHER;
+    const size = trimSpace(bytes, first, next) - first;
+    // "100-continue" has digits, which have the bit set that `equalsIgnoreCase` sets.
+    const known = size === 12 && equalsIgnoreCase(bytes, first, CONTINUE);
+    if (size > 0) found |= known ? EXPECT_CONTINUE : EXPECT_OTHER;
     at = next + 1;
-  } while (at <= end);
-  return codings;
+  }
+  return found;
 }
 
 /** Where white space (OWS, RFC 9110 5.6.3) at `offset` ends. */

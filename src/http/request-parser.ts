@@ -1,29 +1,25 @@
 // The parser of one HTTP/1.x request head (RFC 9112 sections 2 to 6): bytes in, offsets out.
 //
 // Owner: one thread, whose connections share one parser. Data plane: parse allocates nothing.
-// A head that is not complete yet is kept as PARSER_STATE_WORDS integers in its connection's block
-// (`save`, `restore`). Every offset is relative to where the head begins, so the bytes may have
-// moved when more of them arrived. It resumes line by line:
+// A head that is not complete yet is kept as PARSER_STATE_WORDS integers (`save`, `restore`). Every
+// offset is relative to where the head begins: the bytes may move. It resumes line by line:
 //
 //     start                position            searched        end
 //       | lines parsed       | an unfinished line  |  new bytes  |
 //
 // A line that has just begun is parsed at once, in one pass over its bytes. One that arrives in
 // pieces is first searched, from `searched` on, for its end or an error, and then parsed: a head
-// that arrives byte by byte costs a few passes, not one for each byte. How the bytes were cut never
-// decides what the outcome is, only how early within a line an error is seen.
+// that arrives byte by byte costs a few passes. How the bytes were cut never decides the outcome.
 //
 // Strict by intent: where RFC 9112 lets a recipient repair a message, this one refuses it, because
 // what two readers repair differently is a smuggled request. The first error of the stream wins.
 
 import { assert } from '../base/assert.ts';
 import {
-  ascii,
   CLASSES,
   COLON,
   CR,
   DIGIT_0,
-  equalsIgnoreCase,
   HTAB,
   LF,
   PATH,
@@ -34,19 +30,26 @@ import {
   TOKEN,
 } from './characters.ts';
 import {
-  CODING_CHUNKED,
-  CODING_OTHER,
-  connectionOptions,
-  contentLengthValue,
+  FIELD_CONNECTION,
+  FIELD_CONTENT_LENGTH,
+  FIELD_EXPECT,
+  FIELD_TRANSFER_ENCODING,
+  fieldOf,
   isHostName,
+} from './field-names.ts';
+import {
+  connectionOptions,
+  EXPECT_CONTINUE,
+  EXPECT_OTHER,
+  expectations,
   isHostPort,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
   plainHostEnd,
-  transferCodings,
   trimSpace,
   VALUE_INVALID,
 } from './field-values.ts';
+import { CODING_CHUNKED, contentLengthValue, framingStatus, transferCodings } from './framing.ts';
 import { isGet, METHOD_CONNECT, METHOD_GET, METHOD_OTHER, methodFromBytes } from './method.ts';
 import type { RequestLimits } from './request-limits.ts';
 import {
@@ -65,7 +68,7 @@ export const PARSE_INCOMPLETE = -1;
 const LINE_COMPLETE = -2;
 
 /** How many words `save` writes. */
-export const PARSER_STATE_WORDS = 11;
+export const PARSER_STATE_WORDS = 13;
 
 /** Empty lines skipped before a request line, RFC 9112 2.2: after a body some clients send one. */
 export const EMPTY_LINES_MAX = 2;
@@ -77,13 +80,12 @@ const HOST = 4;
 const CONTENT_LENGTH = 8;
 const TRANSFER_ENCODING = 16;
 const ENDED = 32;
-// The bits of `connectionOptions` and, last of all, of `transferCodings`, moved to their places.
+// The bits of `connectionOptions`, `expectations` and, last, `transferCodings`, in their places.
 const OPTIONS_SHIFT = 8;
-const CODINGS_SHIFT = 10;
+const EXPECT_SHIFT = 10;
+const CODINGS_SHIFT = 12;
 
-const NAME_CONNECTION = ascii('connection');
-const NAME_CONTENT_LENGTH = ascii('content-length');
-const NAME_TRANSFER_ENCODING = ascii('transfer-encoding');
+const WORD = 2 ** 32;
 
 export class RequestParser {
   /** Bytes of the head, empty lines included. Like all below: set when `parse` said COMPLETE. */
@@ -101,10 +103,16 @@ export class RequestParser {
   version = 0;
   /** True exactly when the connection may carry another request after this one. */
   keepAlive = false;
-  /** The Content-Length, 0 when there is none, CONTENT_LENGTH_MAX when it needs over 31 bits. */
+  /** Where the field lines begin: `fields.ts` looks them up, up to `size`. */
+  fieldsOffset = 0;
+  /** The Content-Length in bytes, at most 2^53 - 1; 0 when there is none. */
   contentLength = 0;
   /** True exactly when the body is chunked. */
   chunked = false;
+  /** True exactly when a body follows the head: `body-decoder.ts`. */
+  hasBody = false;
+  /** True exactly when the client may wait for a 100 before it sends its body, RFC 9110 10.1.1. */
+  expectsContinue = false;
 
   readonly #requestLineSizeMax: number;
   readonly #headSizeMax: number;
@@ -141,6 +149,7 @@ export class RequestParser {
     words[at + 1] = this.#searched;
     words[at + 2] = this.#fieldCount;
     words[at + 3] = this.#flags;
+    // Its lower 32 bits: a number that is stored in a word is taken modulo 2^32.
     words[at + 4] = this.contentLength;
     words[at + 5] = this.methodOffset;
     words[at + 6] = this.methodSize;
@@ -148,6 +157,8 @@ export class RequestParser {
     words[at + 8] = this.pathOffset;
     words[at + 9] = this.pathSize;
     words[at + 10] = this.method;
+    words[at + 11] = this.fieldsOffset;
+    words[at + 12] = this.contentLength / WORD;
   }
 
   /** Goes on where `save` was; `bytes` are needed again only by `parse`. */
@@ -157,7 +168,7 @@ export class RequestParser {
     this.#searched = words[at + 1]!;
     this.#fieldCount = words[at + 2]!;
     this.#flags = words[at + 3]!;
-    this.contentLength = words[at + 4]!;
+    this.contentLength = words[at + 12]! * WORD + (words[at + 4]! >>> 0);
     this.methodOffset = words[at + 5]!;
     this.methodSize = words[at + 6]!;
     this.targetOffset = this.methodOffset + this.methodSize + 1;
@@ -165,6 +176,7 @@ export class RequestParser {
     this.pathOffset = words[at + 8]!;
     this.pathSize = words[at + 9]!;
     this.method = words[at + 10]!;
+    this.fieldsOffset = words[at + 11]!;
     assert((this.#flags & ENDED) === 0, 'only an incomplete head is restored');
   }
 
@@ -237,6 +249,7 @@ export class RequestParser {
     if (read === VERSION_INVALID) return 400;
     if (read < versionAt + VERSION_LINE_SIZE) return this.#cut(bytes, start, end);
     this.#position = read - start;
+    this.fieldsOffset = this.#position;
     this.methodOffset = methodAt - start;
     this.methodSize = targetAt - 1 - methodAt;
     this.targetOffset = targetAt - start;
@@ -310,21 +323,18 @@ export class RequestParser {
     return this.#field(bytes, nameAt, nameSize, valueAt, at);
   }
 
-  // Most fields are told from the ones that matter here by the size of their names.
   #field(bytes: Uint8Array, nameAt: number, nameSize: number, at: number, end: number): number {
-    switch (nameSize) {
-      case 10:
-        if (equalsIgnoreCase(bytes, nameAt, NAME_CONNECTION))
-          this.#flags |= connectionOptions(bytes, at, end) << OPTIONS_SHIFT;
+    switch (fieldOf(bytes, nameAt, nameSize)) {
+      case FIELD_CONNECTION:
+        this.#flags |= connectionOptions(bytes, at, end) << OPTIONS_SHIFT;
         return LINE_COMPLETE;
-      case 14:
-        return equalsIgnoreCase(bytes, nameAt, NAME_CONTENT_LENGTH)
-          ? this.#contentLength(bytes, at, trimSpace(bytes, at, end))
-          : LINE_COMPLETE;
-      case 17:
-        return equalsIgnoreCase(bytes, nameAt, NAME_TRANSFER_ENCODING)
-          ? this.#transferEncoding(bytes, at, trimSpace(bytes, at, end))
-          : LINE_COMPLETE;
+      case FIELD_CONTENT_LENGTH:
+        return this.#contentLength(bytes, at, trimSpace(bytes, at, end));
+      case FIELD_EXPECT:
+        this.#flags |= expectations(bytes, at, end) << EXPECT_SHIFT;
+        return LINE_COMPLETE;
+      case FIELD_TRANSFER_ENCODING:
+        return this.#transferEncoding(bytes, at, trimSpace(bytes, at, end));
       default:
         return LINE_COMPLETE;
     }
@@ -332,10 +342,10 @@ export class RequestParser {
 
   // Once, and with a valid value: RFC 9112 3.2.
   #host(bytes: Uint8Array, at: number, plainEnd: number, end: number): number {
-    if ((this.#flags & HOST) !== 0) return 400;
+    const once = (this.#flags & HOST) === 0;
     this.#flags |= HOST;
-    if (plainEnd === end) return LINE_COMPLETE;
-    return isHostPort(bytes, at, trimSpace(bytes, at, end)) ? LINE_COMPLETE : 400;
+    const valid = plainEnd === end || isHostPort(bytes, at, trimSpace(bytes, at, end));
+    return once && valid ? LINE_COMPLETE : 400;
   }
 
   // RFC 9112 6.3 lets a recipient accept a repeated length; one that repeats it is refused here.
@@ -373,24 +383,18 @@ export class RequestParser {
     // RFC 9112 9.3.
     this.keepAlive =
       (options & OPTION_CLOSE) === 0 && (is11 || (options & OPTION_KEEP_ALIVE) !== 0);
-    return this.#framing(flags);
+    return this.#body(flags);
   }
 
-  // How the body ends, RFC 9112 6.3. Without a last "chunked" nobody can know; a coding before it
-  // is one that is not understood here, RFC 9112 6.1.
-  #framing(flags: number): number {
-    this.chunked = false;
-    if ((flags & TRANSFER_ENCODING) !== 0) {
-      const codings = flags >> CODINGS_SHIFT;
-      if ((codings & CODING_CHUNKED) === 0) return 400;
-      if ((codings & CODING_OTHER) !== 0) return 501;
-      this.chunked = true;
-    }
-    return this.#body();
-  }
-
-  // The limit of a body is zero bytes as yet: RFC 9110 15.5.14.
-  #body(): number {
-    return this.chunked || this.contentLength > 0 ? 413 : PARSE_COMPLETE;
+  // What follows the head; if nobody can know, that comes before an expectation.
+  #body(flags: number): number {
+    const codings = flags >> CODINGS_SHIFT;
+    this.chunked = (codings & CODING_CHUNKED) !== 0;
+    this.hasBody = this.chunked || this.contentLength > 0;
+    const expected = flags >> EXPECT_SHIFT;
+    // In HTTP/1.0 there is no 100, and who expects it there does not get it: RFC 9110 10.1.1.
+    this.expectsContinue = (flags & VERSION_11) !== 0 && (expected & EXPECT_CONTINUE) !== 0;
+    const status = framingStatus(codings, this.contentLength);
+    return status === PARSE_COMPLETE && (expected & EXPECT_OTHER) !== 0 ? 417 : status;
   }
 }
