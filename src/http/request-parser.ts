@@ -9,7 +9,8 @@
 //
 // A line that has just begun is parsed at once, in one pass over its bytes. One that arrives in
 // pieces is first searched, from `searched` on, for its end or an error, and then parsed: a head
-// that arrives byte by byte costs a few passes. How the bytes were cut never decides the outcome.
+// that arrives byte by byte costs a few passes. How the bytes were cut never decides what the
+// outcome is, only how early within a line an error is seen.
 //
 // Strict by intent: where RFC 9112 lets a recipient repair a message, this one refuses it, because
 // what two readers repair differently is a smuggled request. The first error of the stream wins.
@@ -267,8 +268,8 @@ export class RequestParser {
     const targetAt = start + this.targetOffset;
     this.pathOffset = this.targetOffset;
     this.pathSize = pathEnd - targetAt;
-    if (bytes[targetAt] === SLASH && this.method !== METHOD_CONNECT) return LINE_COMPLETE;
-    return this.#otherTarget(bytes, start, targetAt, pathEnd);
+    const origin = bytes[targetAt] === SLASH && this.method !== METHOD_CONNECT;
+    return origin ? LINE_COMPLETE : this.#otherTarget(bytes, start, targetAt, pathEnd);
   }
 
   #otherTarget(bytes: Uint8Array, start: number, targetAt: number, pathEnd: number): number {
@@ -375,8 +376,7 @@ export class RequestParser {
     if (bytes[at + 1] !== LF) return 400;
     const flags = this.#flags;
     const is11 = (flags & VERSION_11) !== 0;
-    // RFC 9112 3.2.
-    if (is11 && (flags & HOST) === 0) return 400;
+    if (is11 && (flags & HOST) === 0) return 400; // RFC 9112 3.2.
     const options = flags >> OPTIONS_SHIFT;
     this.size = this.#position + 2;
     this.version = is11 ? 11 : 10;
