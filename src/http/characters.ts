@@ -75,6 +75,20 @@ export function equals(bytes: Uint8Array, offset: number, expected: Uint8Array):
   return true;
 }
 
+/** Where white space (OWS, RFC 9110 5.6.3) at `offset` ends. */
+export function skipSpace(bytes: Uint8Array, offset: number, end: number): number {
+  let at = offset;
+  while (at < end && (bytes[at] === SP || bytes[at] === HTAB)) at++;
+  return at;
+}
+
+/** Where the bytes before `end` end when white space is taken off them. */
+export function trimSpace(bytes: Uint8Array, offset: number, end: number): number {
+  let at = end;
+  while (at > offset && (bytes[at - 1] === SP || bytes[at - 1] === HTAB)) at--;
+  return at;
+}
+
 /** True exactly when the `size` bytes from `offset` on are the same as the `size` before them. */
 export function isRepeat(view: DataView, offset: number, size: number): boolean {
   const end = offset + size;

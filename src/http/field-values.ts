@@ -15,11 +15,11 @@ import {
   equalsIgnoreCase,
   HEX,
   HOST,
-  HTAB,
   IPV6,
   isAll,
   PERCENT,
-  SP,
+  skipSpace,
+  trimSpace,
 } from './characters.ts';
 
 /** What a reader answers for a value outside its grammar. */
@@ -92,20 +92,6 @@ export function expectations(bytes: Uint8Array, offset: number, end: number): nu
     at = next + 1;
   }
   return found;
-}
-
-/** Where white space (OWS, RFC 9110 5.6.3) at `offset` ends. */
-export function skipSpace(bytes: Uint8Array, offset: number, end: number): number {
-  let at = offset;
-  while (at < end && (bytes[at] === SP || bytes[at] === HTAB)) at++;
-  return at;
-}
-
-/** Where the bytes before `end` end when white space is taken off them. */
-export function trimSpace(bytes: Uint8Array, offset: number, end: number): number {
-  let at = end;
-  while (at > offset && (bytes[at - 1] === SP || bytes[at - 1] === HTAB)) at--;
-  return at;
 }
 
 function elementEnd(bytes: Uint8Array, offset: number, end: number): number {

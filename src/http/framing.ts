@@ -5,8 +5,17 @@
 // Any thread, data plane: pure functions. The bytes between `offset` and `end` hold a field value
 // without its outer white space, and therefore no control character except HTAB.
 
-import { ascii, COMMA, DIGIT_0, equalsIgnoreCase, isAll, TOKEN } from './characters.ts';
-import { skipSpace, trimSpace, VALUE_INVALID } from './field-values.ts';
+import {
+  ascii,
+  COMMA,
+  DIGIT_0,
+  equalsIgnoreCase,
+  isAll,
+  skipSpace,
+  TOKEN,
+  trimSpace,
+} from './characters.ts';
+import { VALUE_INVALID } from './field-values.ts';
 
 /** The longest body that can be counted exactly: 2^53 - 1 bytes. */
 export const CONTENT_LENGTH_MAX: number = Number.MAX_SAFE_INTEGER;

@@ -29,6 +29,7 @@ import {
   TARGET,
   TEXT,
   TOKEN,
+  trimSpace,
 } from './characters.ts';
 import {
   FIELD_CONNECTION,
@@ -47,7 +48,6 @@ import {
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
   plainHostEnd,
-  trimSpace,
   VALUE_INVALID,
 } from './field-values.ts';
 import { CODING_CHUNKED, contentLengthValue, framingStatus, transferCodings } from './framing.ts';
