@@ -103,7 +103,7 @@ class AcceptThread implements LoopClient {
       capacity: options.acceptCapacity,
       rows: plan.rows,
       ...pools,
-      keepAliveTimeoutMs: options.keepAliveTimeoutMs,
+      requests: options.requests,
       log,
     });
     this.#delegation.attach(this.#connections);

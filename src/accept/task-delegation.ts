@@ -5,7 +5,7 @@ import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Connections } from '../connection/connections.ts';
-import type { TaskDelegation } from '../connection/http-exchange.ts';
+import type { TaskDelegation } from '../connection/request-side.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import { TOO_LARGE } from '../delegate/delegator.ts';
 import type { TaskRunner } from '../delegate/task-runner.ts';
@@ -42,13 +42,19 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#connections = connections;
   }
 
-  delegate(task: number, slot: number, generation: number, offset: number, size: number): number {
+  delegate(
+    task: number,
+    exchange: number,
+    generation: number,
+    offset: number,
+    size: number,
+  ): number {
     const runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const holder =
       runner === undefined
-        ? delegator.delegate(task, slot, generation, this.#bytes, offset, size)
-        : delegator.runInline(runner, task, slot, generation, this.#bytes, offset, size);
+        ? delegator.delegate(task, exchange, generation, this.#bytes, offset, size)
+        : delegator.runInline(runner, task, exchange, generation, this.#bytes, offset, size);
     if (holder === TOO_LARGE) return URI_TOO_LONG;
     if (holder === NONE) {
       count(this.#counters, Counter.taskHoldersDry);

@@ -1,9 +1,13 @@
-// What a handler sees of its request. Each accept thread has one object, bound to one request after
-// the other: it is of no use after its handler returned. Data plane; the strings that
-// a handler asks for are the user's own choice of allocation.
+// What a handler sees of its request. While the handler runs, the head is read where it was
+// received; if the response has not ended when the handler returns, the head is copied, and stays
+// readable until the response ends. Data plane is `bind`; the strings that a handler asks for are
+// its own choice of allocation.
 
+import { ascii } from '../http/characters.ts';
+import { Fields } from '../http/fields.ts';
 import { METHOD_NAMES, METHOD_OTHER } from '../http/method.ts';
-import type { RequestParser } from '../http/request-parser.ts';
+import type { BodySource } from './request-body.ts';
+import { RequestBody } from './request-body.ts';
 
 export interface Request {
   readonly method: string;
@@ -11,31 +15,102 @@ export interface Request {
   readonly target: string;
   /** The path of the target, without its query, not decoded. */
   readonly path: string;
+  /**
+   * The value of a field, or undefined. Values of several lines are joined with ", " (RFC 9110
+   * section 5.3). One character a byte (latin1).
+   */
+  field(name: string): string | undefined;
+  /** The body as it arrives, in pieces; nothing more is received while nobody waits for the next. */
+  readonly body: AsyncIterableIterator<Uint8Array>;
+  /** The body as a whole. @throws ExchangeError when it is larger than `--body-limit`. */
+  bytes(): Promise<Uint8Array>;
+  /** The body as a whole, as UTF-8. @throws ExchangeError, as `bytes`. */
+  text(): Promise<string>;
+}
+
+/** Where the parts of a head lie, relative to where it begins: see `http/request-parser.ts`. */
+export interface RequestHead {
+  readonly size: number;
+  readonly method: number;
+  readonly methodOffset: number;
+  readonly methodSize: number;
+  readonly targetOffset: number;
+  readonly targetSize: number;
+  readonly pathOffset: number;
+  readonly pathSize: number;
+  readonly fieldsOffset: number;
+  readonly hasBody: boolean;
 }
 
 export class BoundRequest implements Request {
-  readonly #bytes: Buffer;
-  readonly #parser: RequestParser;
-  // Where the head begins, or -1 between requests.
+  readonly #source: BodySource;
+  readonly #memory: Buffer;
+  readonly #parser: RequestHead;
+  readonly #wholeSizeMax: number;
+  #bytes: Buffer;
+  #head: RequestHead;
+  // Where the head begins, or -1 when there is no request.
   #start = -1;
+  #body: RequestBody | undefined;
 
-  constructor(bytes: Uint8Array, parser: RequestParser) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  /** `parser` has just parsed what is bound, in `memory`. */
+  constructor(source: BodySource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
+    this.#source = source;
+    this.#memory = memory;
     this.#parser = parser;
+    this.#wholeSizeMax = wholeSizeMax;
+    this.#bytes = memory;
+    this.#head = parser;
   }
 
   get method(): string {
     this.#check();
-    const { method, methodOffset, methodSize } = this.#parser;
+    const { method, methodOffset, methodSize } = this.#head;
     return method === METHOD_OTHER ? this.#text(methodOffset, methodSize) : METHOD_NAMES[method]!;
   }
 
   get target(): string {
-    return this.#text(this.#parser.targetOffset, this.#parser.targetSize);
+    return this.#text(this.#head.targetOffset, this.#head.targetSize);
   }
 
   get path(): string {
-    return this.#text(this.#parser.pathOffset, this.#parser.pathSize);
+    return this.#text(this.#head.pathOffset, this.#head.pathSize);
+  }
+
+  field(name: string): string | undefined {
+    this.#check();
+    const lower = ascii(name.toLowerCase());
+    const end = this.#start + this.#head.size;
+    let at = this.#start + this.#head.fieldsOffset;
+    let value: string | undefined;
+    while (FIELDS.find(this.#bytes, at, end, lower)) {
+      const { valueOffset, valueSize, next } = FIELDS;
+      const line = this.#bytes.toString('latin1', valueOffset, valueOffset + valueSize);
+      value = value === undefined ? line : value.concat(', ', line);
+      at = next;
+    }
+    return value;
+  }
+
+  get body(): RequestBody {
+    this.#check();
+    this.#body ??= new RequestBody(this.#source, !this.#head.hasBody);
+    return this.#body;
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.body.whole(this.#wholeSizeMax);
+  }
+
+  text(): Promise<string> {
+    return this.bytes().then(utf8);
+  }
+
+  // What the connection calls.
+
+  /** The body if the handler has asked for it. */
+  get openBody(): RequestBody | undefined {
+    return this.#body;
   }
 
   bind(start: number): void {
@@ -46,6 +121,15 @@ export class BoundRequest implements Request {
     this.#start = -1;
   }
 
+  /** Copies the head, whose bytes are about to go. Answers its size. Control plane. */
+  keep(): number {
+    const { size } = this.#head;
+    this.#bytes = Buffer.from(this.#memory.subarray(this.#start, this.#start + size));
+    this.#head = snapshot(this.#parser);
+    this.#start = 0;
+    return size;
+  }
+
   #text(offset: number, size: number): string {
     this.#check();
     return this.#bytes.toString('latin1', this.#start + offset, this.#start + offset + size);
@@ -53,6 +137,29 @@ export class BoundRequest implements Request {
 
   // Control plane: what is thrown here tells of a mistake in the application.
   #check(): void {
-    if (this.#start < 0) throw new Error('the request was used after its handler returned');
+    if (this.#start < 0) throw new Error('the request was used after its response had ended');
   }
+}
+
+const FIELDS = new Fields();
+
+function snapshot(head: RequestHead): RequestHead {
+  const { size, method, methodOffset, methodSize, targetOffset, targetSize } = head;
+  const { pathOffset, pathSize, fieldsOffset, hasBody } = head;
+  return {
+    size,
+    method,
+    methodOffset,
+    methodSize,
+    targetOffset,
+    targetSize,
+    pathOffset,
+    pathSize,
+    fieldsOffset,
+    hasBody,
+  };
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
 }

@@ -1,51 +1,301 @@
-// What a handler says about its response. Each accept thread has one object, bound to one request
-// after the other; the connection writes the response when the handler has returned. Data plane; an
+// What a handler says about its response. The connection turns it into bytes: at once when the
+// handler has ended it before it returned, which is the fast path, otherwise as the handler goes on.
+//
+// Data plane is `end` without a body and `bind`; what else is called allocates what it is given. An
 // exception tells of a mistake in the application.
 
+import { abandon } from '../base/thenable.ts';
+import { checkField } from '../http/field-lines.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 
+/** The most bytes that wait to be taken when another `write` is allowed. */
+export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
+/** What `length` is when nobody said how long the body will be. */
+export const LENGTH_UNKNOWN = -1;
+
 export interface Response {
-  /** Ends the response. A string is sent as UTF-8 text, bytes as they are. */
+  /** The status of the response, 200 if nobody says otherwise. Set before the first byte. */
+  status: number;
+  /**
+   * Adds a field line, before the first byte. @throws TypeError when name or value are not what
+   * RFC 9110 section 5 allows, or the field is the server's own, such as Content-Length.
+   */
+  field(name: string, value: string): this;
+  /** Says how long the body will be, before the first `write`; unsaid, it is sent in chunks. */
+  length(size: number): this;
+  /** Adds a field behind a body that is sent in chunks (RFC 9110 section 6.5). */
+  trailer(name: string, value: string): this;
+  /**
+   * Sends a piece of the body: a string as UTF-8. When it could not be taken at once, because the
+   * peer does not read as fast, answers a promise of when it was: await it before the next. It is
+   * rejected when the peer is gone. Bytes must not change until they were taken.
+   */
+  write(piece: string | Uint8Array): Promise<void> | undefined;
+  /**
+   * Ends the response, with a last or only piece of its body. A string that is the whole body makes
+   * it `text/plain` unless a Content-Type was set.
+   */
   end(body?: string | Uint8Array, status?: number): void;
 }
 
+/** Who sends the response: it is told when there is more to send. */
+export interface ResponseSink {
+  onResponse(): void;
+}
+
+interface Waiting {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+const NO_FIELDS: readonly string[] = [];
+
 export class BoundResponse implements Response {
-  status = 200;
+  /** The only piece of the body, if `end` was given it and nothing was written before. */
   body: string | Uint8Array | undefined;
   /** True exactly when the handler has called `end`. */
   ended = false;
+  /** True exactly when the body comes in pieces: `write` was called. */
+  streams = false;
+  /** True exactly when a Content-Type was set. */
+  isTyped = false;
+  /** Bytes of the body if `length` said so. */
+  bodySize = LENGTH_UNKNOWN;
+  readonly #sink: ResponseSink;
   #bound = false;
+  #status = 200;
+  #headSent = false;
+  // Names and values in turn.
+  #fields: string[] | undefined;
+  #trailers: string[] | undefined;
+  // Pieces of the body that were not taken yet, the first of them from `#taken` on.
+  readonly #pieces: Uint8Array[] = [];
+  #taken = 0;
+  #queued = 0;
+  #written = 0;
+  #waiting: Waiting | undefined;
+  #error: Error | undefined;
 
-  end(body?: string | Uint8Array, status = 200): void {
-    if (!this.#bound || this.ended || status !== 200 || body !== undefined) {
-      this.#check(body, status);
-    }
-    this.status = status;
-    this.body = body;
-    this.ended = true;
+  constructor(sink: ResponseSink) {
+    this.#sink = sink;
   }
 
-  // Control plane: what is thrown here tells of a mistake in the application.
-  #check(body: string | Uint8Array | undefined, status: number): void {
-    if (!this.#bound) throw new Error('the response was used after its handler returned');
-    if (this.ended) throw new Error('the response has ended already');
+  // What the handler calls.
+
+  get status(): number {
+    return this.#status;
+  }
+
+  set status(status: number) {
+    this.#checkOpen();
     if (!isFinalStatus(status)) {
       throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
     }
-    if (body === undefined) return;
-    if (!hasContent(status)) throw new RangeError('a response with 204 or 304 has no body');
-    if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
-      throw new TypeError('the body of a response is a string or a Uint8Array');
+    this.#status = status;
+  }
+
+  field(name: string, value: string): this {
+    this.#checkOpen();
+    checkField(name, value);
+    if (name.toLowerCase() === 'content-type') this.isTyped = true;
+    this.#fields ??= [];
+    this.#fields.push(name, value);
+    return this;
+  }
+
+  length(size: number): this {
+    this.#checkOpen();
+    if (!Number.isSafeInteger(size) || size < 0) {
+      throw new RangeError('the length of a body is a number of bytes');
     }
+    this.bodySize = size;
+    return this;
+  }
+
+  trailer(name: string, value: string): this {
+    this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
+    checkField(name, value);
+    this.#trailers ??= [];
+    this.#trailers.push(name, value);
+    return this;
+  }
+
+  write(piece: string | Uint8Array): Promise<void> | undefined {
+    this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
+    if (!this.streams && !hasContent(this.#status)) {
+      throw new RangeError('a response with 204 or 304 has no body');
+    }
+    if (this.#error !== undefined) return rejected(this.#error);
+    const bytes = bytesOf(piece);
+    if (this.#queued > 0 && this.#queued + bytes.length > WRITE_QUEUE_SIZE_MAX) {
+      throw new Error(
+        `more than ${WRITE_QUEUE_SIZE_MAX} bytes were written that the peer has not taken: ` +
+          'await what write() answers',
+      );
+    }
+    this.#checkLength(bytes.length);
+    this.streams = true;
+    if (bytes.length > 0) {
+      this.#pieces.push(bytes);
+      this.#queued += bytes.length;
+    }
+    this.#sink.onResponse();
+    if (this.#queued === 0) return undefined;
+    this.#waiting ??= Promise.withResolvers<void>();
+    abandon(this.#waiting.promise);
+    return this.#waiting.promise;
+  }
+
+  end(body?: string | Uint8Array, status?: number): void {
+    if (!this.#bound || this.ended || status !== undefined || body !== undefined || this.streams) {
+      this.#checkEnd(body, status);
+    }
+    this.ended = true;
+    this.#sink.onResponse();
+  }
+
+  // Control plane: what is thrown here tells of a mistake in the application.
+  #checkEnd(body: string | Uint8Array | undefined, status: number | undefined): void {
+    this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
+    if (status !== undefined) this.status = status;
+    if (body !== undefined) {
+      if (!hasContent(this.#status)) throw new RangeError('a response with 204 or 304 has no body');
+      const size = typeof body === 'string' ? Buffer.byteLength(body) : sizeOf(body);
+      this.#checkLength(size);
+      if (this.streams) this.#push(body);
+      else this.body = body;
+    }
+    if (this.bodySize !== LENGTH_UNKNOWN && this.#written < this.bodySize) {
+      throw new RangeError(
+        `the body has ${this.#written} bytes, but ${this.bodySize} were announced`,
+      );
+    }
+  }
+
+  #push(body: string | Uint8Array): void {
+    const bytes = bytesOf(body);
+    if (bytes.length === 0) return;
+    this.#pieces.push(bytes);
+    this.#queued += bytes.length;
+  }
+
+  // The announced length is kept to the byte: a peer would take what is too much for the next
+  // response.
+  #checkLength(size: number): void {
+    if (this.bodySize !== LENGTH_UNKNOWN && this.#written + size > this.bodySize) {
+      throw new RangeError(`the body is longer than the ${this.bodySize} bytes announced`);
+    }
+    this.#written += size;
+  }
+
+  #checkBound(): void {
+    if (!this.#bound) throw new Error('the response was used after it had ended');
+  }
+
+  #checkOpen(): void {
+    this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
+    if (this.streams || this.#headSent) throw new Error('the response has begun already');
+  }
+
+  // What the connection calls.
+
+  get fields(): readonly string[] {
+    return this.#fields ?? NO_FIELDS;
+  }
+
+  get trailers(): readonly string[] {
+    return this.#trailers ?? NO_FIELDS;
+  }
+
+  /** The first piece that was not taken yet, or undefined; of it `pieceTaken` bytes were taken. */
+  get piece(): Uint8Array | undefined {
+    return this.#pieces[0];
+  }
+
+  get pieceTaken(): number {
+    return this.#taken;
+  }
+
+  /** Bytes of all pieces that were not taken yet. */
+  get queuedSize(): number {
+    return this.#queued;
+  }
+
+  /** `size` more bytes of the first piece were taken. */
+  take(size: number): void {
+    this.#taken += size;
+    this.#queued -= size;
+    if (this.#taken === this.#pieces[0]!.length) {
+      this.#pieces.shift();
+      this.#taken = 0;
+    }
+    if (this.#queued === 0 && this.#waiting !== undefined) {
+      this.#waiting.resolve();
+      this.#waiting = undefined;
+    }
+  }
+
+  /** The whole body becomes pieces that are taken one after the other. */
+  streamBody(): void {
+    const { body } = this;
+    this.body = undefined;
+    if (body !== undefined) this.#push(body);
+  }
+
+  /** From here on status and fields are fixed. */
+  beginSending(): void {
+    this.#headSent = true;
   }
 
   bind(): void {
     this.#bound = true;
     this.ended = false;
+    this.streams = false;
+    this.isTyped = false;
+    this.bodySize = LENGTH_UNKNOWN;
     this.body = undefined;
+    this.#status = 200;
+    this.#headSent = false;
+    this.#fields = undefined;
+    this.#trailers = undefined;
+    this.#written = 0;
   }
 
   unbind(): void {
     this.#bound = false;
   }
+
+  /** The peer is gone: what was not taken is dropped, and whoever waits is told. */
+  fail(error: Error): void {
+    this.#error = error;
+    this.#pieces.length = 0;
+    this.#taken = 0;
+    this.#queued = 0;
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+  }
+}
+
+function bytesOf(piece: string | Uint8Array): Uint8Array {
+  if (typeof piece === 'string') return Buffer.from(piece);
+  sizeOf(piece);
+  return piece;
+}
+
+function sizeOf(body: Uint8Array): number {
+  if (!(body instanceof Uint8Array)) {
+    throw new TypeError('the body of a response is a string or a Uint8Array');
+  }
+  return body.length;
+}
+
+function rejected(error: Error): Promise<void> {
+  const promise = Promise.reject(error);
+  abandon(promise);
+  return promise;
 }

@@ -22,7 +22,7 @@ export const Counter = {
   responses3xx: 12,
   responses4xx: 13,
   responses5xx: 14,
-  /** Handlers that threw or did not end their response. */
+  /** Handlers that threw, were rejected, or returned without ending their response. */
   handlersFailed: 15,
   tasksDelegated: 16,
   tasksCompleted: 17,
@@ -47,6 +47,12 @@ export const Counter = {
   closedIdle: 30,
   closedNoMemory: 31,
   closedDraining: 32,
+  closedHeaderTimeout: 33,
+  closedBodyTimeout: 34,
+  closedSendTimeout: 35,
+  closedHandlerFailed: 36,
+  /** Requests refused because handlers had copied too much of others. */
+  requestMemoryFull: 37,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

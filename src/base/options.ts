@@ -1,6 +1,24 @@
 // The options of a server, as they were resolved at start: plain data that travels to every thread.
 // Types only.
 
+export interface RequestOptions {
+  /** How long a connection may wait for its next request, in milliseconds. */
+  readonly keepAliveTimeoutMs: number;
+  /** How long the head of a request may take from its first byte, in milliseconds. */
+  readonly headerTimeoutMs: number;
+  /**
+   * How long the body of a request may make no progress, in milliseconds. As a whole it may take
+   * this long and one second more for each 1024 bytes.
+   */
+  readonly bodyTimeoutMs: number;
+  /** How long a peer may take for one send block of its responses, in milliseconds. */
+  readonly sendTimeoutMs: number;
+  /** The most bytes of a body that a handler may read as a whole. */
+  readonly bodySizeMax: number;
+  /** The most requests of one connection. */
+  readonly requestsMax: number;
+}
+
 export interface ServerOptions {
   /** Listen port; 0 picks a free one. */
   readonly port: number;
@@ -13,8 +31,8 @@ export interface ServerOptions {
   readonly workerThreads: number;
   /** How long the demo's slow task takes, in milliseconds. */
   readonly slowDuration: number;
-  /** How long a connection may be silent before it is closed, in milliseconds. */
-  readonly keepAliveTimeoutMs: number;
+  /** Timeouts and limits of requests. */
+  readonly requests: RequestOptions;
   readonly backend: 'auto' | 'io_uring' | 'epoll';
   readonly verbose: boolean;
 }

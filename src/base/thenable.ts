@@ -1,7 +1,7 @@
 // Promises that code of the user hands to an engine which does not await them. Data plane.
 
-interface Thenable {
-  then(fulfilled: () => void, rejected: () => void): unknown;
+export interface Thenable {
+  then(fulfilled: () => void, rejected: (error: unknown) => void): unknown;
 }
 
 export function isThenable(value: unknown): value is Thenable {

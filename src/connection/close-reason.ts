@@ -10,9 +10,17 @@ export const BY_PEER = Counter.closedByPeer;
 export const BY_RESET = Counter.closedByReset;
 /** The request was rejected, and what follows it cannot be interpreted. */
 export const BAD_REQUEST = Counter.closedBadRequest;
-/** Nothing arrived, or was taken, for the keep-alive timeout. */
+/** No request began within the keep-alive timeout. */
 export const IDLE = Counter.closedIdle;
 /** A bounded pool was dry. */
 export const NO_MEMORY = Counter.closedNoMemory;
 /** The server is ending. */
 export const DRAINING = Counter.closedDraining;
+/** A head did not arrive within its time. */
+export const HEADER_TIMEOUT = Counter.closedHeaderTimeout;
+/** A body did not arrive within its time, or came too slowly. */
+export const BODY_TIMEOUT = Counter.closedBodyTimeout;
+/** The peer did not take its responses within their time. */
+export const SEND_TIMEOUT = Counter.closedSendTimeout;
+/** A handler failed when its response had begun. */
+export const HANDLER_FAILED = Counter.closedHandlerFailed;

@@ -1,13 +1,13 @@
 // The connections of a thread: a `ConnectionCtx` is one row of sixteen 32-bit words, one cache
 // line, and lives from the accept of its connection to the close, whichever side ends it.
 //
-//     FREE -> ACCEPTING -> OPEN -> DELEGATED -> OPEN      a task runs, then its response is formed
-//               |           |          |
-//               v           |          |   LINGERING: our side has ended, what the peer still sends
-//             FREE          v          |   is read and dropped, so that it reads our last response
-//                       LINGERING      |   instead of a reset (RFC 9112 section 9.6)
-//                           |          |
-//                           v          v
+//     FREE -> ACCEPTING -> OPEN         requests come, and responses go
+//               |           |
+//               v           v
+//             FREE      LINGERING       our side has ended, what the peer still sends is read and
+//                           |           dropped, so that it reads our last response instead of a
+//                           |           reset (RFC 9112 section 9.6). OPEN may skip this
+//                           v
 //                         TERMINATING -> FREE              when the kernel holds nothing of it
 //
 // Owner: one thread. Data plane. The rows lie in shared memory: descriptors outlive a thread, and
@@ -19,16 +19,14 @@ import { NONE, Pool } from '../memory/pool.ts';
 export const FREE = 0;
 export const ACCEPTING = 1;
 export const OPEN = 2;
-export const DELEGATED = 3;
-export const LINGERING = 4;
-export const TERMINATING = 5;
+export const LINGERING = 3;
+export const TERMINATING = 4;
 
 // By state: the states that may follow, as bits.
 const FOLLOWS = Uint8Array.of(
   1 << ACCEPTING,
   (1 << OPEN) | (1 << FREE),
-  (1 << DELEGATED) | (1 << LINGERING) | (1 << TERMINATING),
-  (1 << OPEN) | (1 << TERMINATING),
+  (1 << LINGERING) | (1 << TERMINATING),
   1 << TERMINATING,
   1 << FREE,
 );
@@ -40,18 +38,18 @@ export const RECV_IN_FLIGHT = 1;
 export const SEND_IN_FLIGHT = 2;
 /** ... the connection is in the list of those that have something to send. */
 export const SEND_QUEUED = 4;
-/** ... the connection ends when everything written has been sent. */
+/** ... no further request is looked at; the connection ends when all before has been answered. */
 export const CLOSE_AFTER_SEND = 8;
 /** ... it ends with a linger, because the peer may have sent what was not read. */
 export const LINGER_AFTER_SEND = 16;
 /** ... the peer has ended its side. */
 export const PEER_ENDED = 32;
-/** ... received bytes wait until there is space for responses: backpressure. */
+/** ... received requests wait until there is space for responses, or those before are done. */
 export const SUSPENDED = 64;
 /** ... the connection is in the list of those whose received bytes are looked at again. */
 export const DEFERRED = 128;
-/** ... the request that is delegated was HEAD. */
-export const HEAD_REQUEST = 256;
+/** ... received bytes of a body wait until the handler wants them. */
+export const BODY_PAUSED = 256;
 /** ... the receive in flight was asked to end. */
 export const RECV_CANCELLED = 1024;
 /** ... the peer once sent more than was asked for: its receives no longer repeat. */
@@ -74,10 +72,9 @@ const RECV_START = 7;
 const RECV_END = 8;
 const REASON = 9;
 const REQUESTS = 10;
-const RESPONSE_CONNECTION = 11;
-const HELD_FIRST = 12;
-const HELD_LAST = 13;
-const HELD_COUNT = 14;
+const HELD_FIRST = 11;
+const HELD_LAST = 12;
+const HELD_COUNT = 13;
 const WORDS = 16;
 
 export const CONNECTION_CTX_SIZE = WORDS * 4;
@@ -241,14 +238,5 @@ export class ConnectionTable {
   countRequest(slot: number): void {
     const index = slot * WORDS + REQUESTS;
     this.#rows[index] = (this.#rows[index]! + 1) | 0;
-  }
-
-  /** What the response to the delegated request says about the connection. */
-  responseConnection(slot: number): number {
-    return this.#rows[slot * WORDS + RESPONSE_CONNECTION]!;
-  }
-
-  setResponseConnection(slot: number, connection: number): void {
-    this.#rows[slot * WORDS + RESPONSE_CONNECTION] = connection;
   }
 }

@@ -5,8 +5,10 @@
 
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { assert, unreachable } from '../base/assert.ts';
+import type { RequestOptions } from '../base/options.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
+import { BodyDecoder } from '../http/body-decoder.ts';
 import { DateField } from '../http/date-field.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { RequestParser } from '../http/request-parser.ts';
@@ -17,14 +19,23 @@ import { ECANCELED, ENOBUFS } from '../kernel/errno.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
-import { BY_PEER, BY_RESET, DRAINING, IDLE, NO_MEMORY } from './close-reason.ts';
+import {
+  BODY_TIMEOUT,
+  BY_PEER,
+  BY_RESET,
+  DRAINING,
+  HEADER_TIMEOUT,
+  IDLE,
+  NO_MEMORY,
+  SEND_TIMEOUT,
+} from './close-reason.ts';
 import type { ConnectionMemoryOptions } from './connection-memory.ts';
 import { ConnectionMemory } from './connection-memory.ts';
 import {
+  BODY_PAUSED,
   CLOSE_AFTER_SEND,
   type ConnectionTable,
   DEFERRED,
-  DELEGATED,
   LINGER_AFTER_SEND,
   LINGERING,
   OPEN,
@@ -34,10 +45,13 @@ import {
   SUSPENDED,
   TERMINATING,
 } from './connection-table.ts';
-import type { TaskDelegation } from './http-exchange.ts';
-import { HttpExchange } from './http-exchange.ts';
+import { BODY, Deadlines, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
+import { Exchanges } from './exchanges.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { RecvSide } from './recv-side.ts';
+import type { TaskDelegation } from './request-side.ts';
+import { RequestSide } from './request-side.ts';
+import { ResponseSide } from './response-side.ts';
 import { SEND_DRAINED, SEND_FAILED, SendSide } from './send-side.ts';
 
 export interface ConnectionsOptions extends ConnectionMemoryOptions {
@@ -45,7 +59,7 @@ export interface ConnectionsOptions extends ConnectionMemoryOptions {
   readonly app: CompiledApp;
   readonly counters: Counters;
   readonly delegation: TaskDelegation;
-  readonly keepAliveTimeoutMs: number;
+  readonly requests: RequestOptions;
   readonly log: (message: string, error?: unknown) => void;
 }
 
@@ -58,9 +72,11 @@ export class Connections {
   readonly #sendSide: SendSide;
   readonly #recvSide: RecvSide;
   readonly #lifecycle: Lifecycle;
-  readonly #exchange: HttpExchange;
+  readonly #exchanges: Exchanges;
+  readonly #deadlines: Deadlines;
+  readonly #responseSide: ResponseSide;
+  readonly #requestSide: RequestSide;
   readonly #date = new DateField();
-  readonly #keepAliveTimeoutMs: number;
   // Connections whose unread bytes are looked at in the deferred phase: those with the flag
   // DEFERRED.
   readonly #deferred: SlotQueue;
@@ -71,23 +87,56 @@ export class Connections {
     this.#loop = loop;
     this.#io = loop.io;
     this.#counters = counters;
-    this.#keepAliveTimeoutMs = options.keepAliveTimeoutMs;
     this.#memory = new ConnectionMemory(loop.io, options);
     const { table, sendBlocks, recvBlocks } = this.#memory;
     this.table = table;
-    this.#sendSide = new SendSide(loop.io, table, sendBlocks, counters);
+    const parser = new RequestParser(REQUEST_LIMITS);
+    const exchanges = new Exchanges(
+      {
+        memory: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+        parser,
+        bodySizeMax: options.requests.bodySizeMax,
+        onResponse: (exchange) => this.#responseSide.pump(exchange.slot),
+        onBodyWanted: (exchange) => this.#onBodyWanted(exchange.slot),
+      },
+      capacity,
+    );
+    this.#exchanges = exchanges;
+    this.#deadlines = new Deadlines(loop, options.requests, capacity);
+    this.#sendSide = new SendSide(loop.io, table, sendBlocks, this.#deadlines, counters);
     this.#recvSide = new RecvSide(loop.io, table, recvBlocks, counters);
-    this.#lifecycle = new Lifecycle(loop, this.table, this.#sendSide, this.#recvSide, counters);
+    this.#lifecycle = new Lifecycle(
+      loop,
+      table,
+      exchanges,
+      this.#sendSide,
+      this.#recvSide,
+      counters,
+    );
     this.#date.set(loop.clock.unixSeconds);
-    this.#exchange = new HttpExchange({
-      app: options.app,
+    this.#responseSide = new ResponseSide({
       bytes,
-      table: this.table,
+      table,
+      exchanges,
       sendSide: this.#sendSide,
-      parser: new RequestParser(REQUEST_LIMITS),
       writer: new ResponseWriter(bytes, this.#date),
       counters,
+      onDry: (slot) => this.#lifecycle.terminate(slot, NO_MEMORY),
+      onProgress: (slot) => this.#onProgress(slot),
+    });
+    this.#requestSide = new RequestSide({
+      app: options.app,
+      bytes,
+      table,
+      exchanges,
+      sendSide: this.#sendSide,
+      responseSide: this.#responseSide,
+      parser,
+      decoder: new BodyDecoder(),
+      counters,
       delegation: options.delegation,
+      requestsMax: options.requests.requestsMax,
+      onBroken: (slot, reason) => this.#lifecycle.terminate(slot, reason),
       onUserCode: () => loop.userCodeRan(),
       log: options.log,
     });
@@ -104,7 +153,8 @@ export class Connections {
     if (counters[Counter.connectionsOpen]! > counters[Counter.connectionsOpenMax]!) {
       counters[Counter.connectionsOpenMax] = counters[Counter.connectionsOpen]!;
     }
-    this.#receiveNext(slot);
+    this.#deadlines.open(slot);
+    this.#recvSide.arm(slot);
   }
 
   /** Takes the completion of a RECV, SEND or CLOSE that stands in `io`. */
@@ -132,22 +182,18 @@ export class Connections {
     }
   }
 
-  /** The result of a task for a connection: its response, and then what waited behind it. */
+  /** The result of a task, for the exchange that was delegated; it may be gone. */
   onTaskDone(
-    slot: number,
+    index: number,
     generation: number,
     status: number,
-    body: Uint8Array,
+    result: Uint8Array,
     offset: number,
     size: number,
   ): void {
-    if (!this.table.pool.isCurrent(slot, generation) || this.table.state(slot) !== DELEGATED) {
-      count(this.#counters, Counter.completionsStale);
-      return;
-    }
-    if (!this.#exchange.onTaskDone(slot, status, body, offset, size)) {
-      this.#lifecycle.terminate(slot, NO_MEMORY);
-    } else this.#defer(slot);
+    const exchange = this.#exchanges.find(index, generation);
+    if (exchange === undefined) count(this.#counters, Counter.completionsStale);
+    else this.#responseSide.onTaskDone(exchange, status, result, offset, size);
   }
 
   /** A tick begins: the clock was just read. */
@@ -177,33 +223,24 @@ export class Connections {
     this.#recvSide.feed();
   }
 
+  /** It is time to look what the connection waits for. */
   onTimer(slot: number): void {
-    switch (this.table.state(slot)) {
-      case OPEN:
-        this.#lifecycle.terminate(slot, IDLE);
-        break;
-      case LINGERING:
-        this.#lifecycle.terminate(slot, this.table.reason(slot));
-        break;
-      case DELEGATED:
-        // Silence is the task's fault here, not the peer's.
-        this.#touch(slot);
-        break;
-      default:
-        break;
+    if (this.table.state(slot) === OPEN) this.#onLook(slot);
+    else if (this.table.state(slot) === LINGERING) {
+      this.#lifecycle.terminate(slot, this.table.reason(slot));
     }
   }
 
   /** From now on every response announces the close. Control plane. */
   drain(): void {
-    this.#exchange.draining = true;
+    this.#responseSide.draining = true;
   }
 
   /** Ends the connections that owe nothing to their peers. Control plane. */
   closeIdle(): void {
     for (let slot = 0; slot < this.table.pool.capacity; slot++) {
       if (this.table.state(slot) !== OPEN || this.table.has(slot, DEFERRED)) continue;
-      if (this.#sendSide.isOwing(slot) || this.#recvSide.isWaiting(slot)) continue;
+      if (this.#isAwaited(slot) || this.#recvSide.isWaiting(slot)) continue;
       this.#lifecycle.linger(slot, DRAINING);
     }
   }
@@ -212,9 +249,7 @@ export class Connections {
   terminateAll(): void {
     for (let slot = 0; slot < this.table.pool.capacity; slot++) {
       const state = this.table.state(slot);
-      if (state === OPEN || state === DELEGATED || state === LINGERING) {
-        this.#lifecycle.terminate(slot, DRAINING);
-      }
+      if (state === OPEN || state === LINGERING) this.#lifecycle.terminate(slot, DRAINING);
     }
   }
 
@@ -238,8 +273,9 @@ export class Connections {
     const table = this.table;
     switch (table.state(slot)) {
       case OPEN:
-        if (table.has(slot, SUSPENDED | DEFERRED)) this.#hold(slot, buffer, size, more);
-        else if (table.has(slot, CLOSE_AFTER_SEND)) {
+        if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) {
+          this.#hold(slot, buffer, size, more);
+        } else if (this.#endsUnread(slot)) {
           table.setFlag(slot, LINGER_AFTER_SEND);
           this.#io.releaseBuffer(buffer);
         } else {
@@ -248,9 +284,6 @@ export class Connections {
           this.#serveBuffer(slot, buffer, size);
           this.#afterServe(slot);
         }
-        break;
-      case DELEGATED:
-        this.#hold(slot, buffer, size, more);
         break;
       case LINGERING:
         this.#io.releaseBuffer(buffer);
@@ -265,7 +298,7 @@ export class Connections {
     }
   }
 
-  // The bytes came too early: a task runs, or responses wait to be taken.
+  // The bytes came too early: requests before them, or the handler of their body, are not ready.
   #hold(slot: number, buffer: number, size: number, more: boolean): void {
     if (this.#recvSide.hold(slot, buffer, size, more)) return;
     this.#io.releaseBuffer(buffer);
@@ -274,16 +307,27 @@ export class Connections {
 
   // The receive was cancelled because bytes came too early; by now they may have been served.
   #onRecvCancelled(slot: number): void {
-    const waits = this.table.has(slot, SUSPENDED | DEFERRED | CLOSE_AFTER_SEND);
+    const waits = this.table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED) || this.#endsUnread(slot);
     if (this.table.state(slot) === LINGERING) this.#recvSide.arm(slot);
-    else if (this.table.state(slot) === OPEN && !waits) this.#receiveNext(slot);
+    else if (this.table.state(slot) === OPEN && !waits) this.#recvSide.arm(slot);
+  }
+
+  // True exactly when what still arrives is of no interest: the connection ends.
+  #endsUnread(slot: number): boolean {
+    const { table } = this;
+    return table.has(slot, CLOSE_AFTER_SEND) && this.#exchanges.receiving(slot) === undefined;
+  }
+
+  // True exactly when responses are still to be formed or taken.
+  #isAwaited(slot: number): boolean {
+    return this.#exchanges.count(slot) > 0 || this.#sendSide.isOwing(slot);
   }
 
   // Goes on with the bytes that were kept, and then with the buffers that were held.
   #serveUnread(slot: number): void {
     const recvSide = this.#recvSide;
     if (recvSide.hasUnread(slot)) {
-      recvSide.restoreParser(slot, this.#exchange.parser);
+      recvSide.restoreParser(slot, this.#requestSide.parser);
       this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     }
     while (this.#isReady(slot)) {
@@ -294,9 +338,10 @@ export class Connections {
     this.#afterServe(slot);
   }
 
-  // True exactly when the next request of the connection may be looked at.
+  // True exactly when the next bytes of the connection may be looked at.
   #isReady(slot: number): boolean {
-    return this.table.state(slot) === OPEN && !this.table.has(slot, SUSPENDED | CLOSE_AFTER_SEND);
+    if (this.table.state(slot) !== OPEN || this.table.has(slot, SUSPENDED | BODY_PAUSED)) return false;
+    return !this.#endsUnread(slot);
   }
 
   #serveBuffer(slot: number, buffer: number, size: number): void {
@@ -304,67 +349,119 @@ export class Connections {
     const start = this.#io.bufferOffset(buffer);
     if (recvSide.hasUnread(slot)) {
       recvSide.append(slot, start, start + size);
-      recvSide.restoreParser(slot, this.#exchange.parser);
+      recvSide.restoreParser(slot, this.#requestSide.parser);
       this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     } else {
-      this.#exchange.parser.begin();
+      this.#requestSide.parser.begin();
       this.#serve(slot, start, start + size);
     }
     this.#io.releaseBuffer(buffer);
   }
 
   #serve(slot: number, start: number, end: number): void {
-    this.table.clearFlag(slot, SUSPENDED);
-    const at = this.#exchange.serve(slot, start, end);
+    const { table } = this;
+    const requests = table.requests(slot);
+    table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
+    const at = this.#requestSide.serve(slot, start, end);
+    if (table.state(slot) !== OPEN) return;
+    if (table.requests(slot) !== requests) this.#deadlines.done(slot);
     if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
     if (at === end) this.#recvSide.forgetUnread(slot);
-    else if (this.table.has(slot, CLOSE_AFTER_SEND)) {
+    else if (this.#endsUnread(slot)) {
       // Bytes after the last request would make the kernel answer a close with a reset.
-      this.table.setFlag(slot, LINGER_AFTER_SEND);
+      table.setFlag(slot, LINGER_AFTER_SEND);
       this.#recvSide.forgetUnread(slot);
-    } else if (!this.#recvSide.keep(slot, at, end, this.#exchange.parser)) {
+    } else if (!this.#recvSide.keep(slot, at, end, this.#requestSide.parser)) {
       this.#lifecycle.terminate(slot, NO_MEMORY);
     }
   }
 
-  // What the connection waits for now: the next bytes, its task, or its own send side.
+  // What the connection waits for now: the next bytes, its exchanges, or its own send side.
   #afterServe(slot: number): void {
-    const table = this.table;
+    const { table } = this;
     if (table.state(slot) !== OPEN) return;
     if (table.has(slot, SUSPENDED)) {
-      if (this.#sendSide.hasBlock(slot)) count(this.#counters, Counter.suspended);
+      if (this.#isAwaited(slot)) count(this.#counters, Counter.suspended);
       else this.#lifecycle.terminate(slot, NO_MEMORY);
+    } else if (this.#endsUnread(slot)) {
+      if (this.#recvSide.release(slot)) table.setFlag(slot, LINGER_AFTER_SEND);
+      if (!this.#isAwaited(slot)) this.#lifecycle.finish(slot);
+    } else if (!table.has(slot, BODY_PAUSED)) {
+      if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
+      else this.#recvSide.arm(slot);
+    }
+    this.#await(slot);
+  }
+
+  // Notes what is waited for from now on.
+  #await(slot: number): void {
+    const { table } = this;
+    if (table.state(slot) !== OPEN) return;
+    let awaited = NOTHING;
+    if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) awaited = NOTHING;
+    else if (this.#exchanges.receiving(slot) !== undefined) awaited = BODY;
+    else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
+    else if (!this.#isAwaited(slot)) awaited = NEXT_REQUEST;
+    this.#deadlines.await(slot, awaited);
+  }
+
+  #onLook(slot: number): void {
+    const deadlines = this.#deadlines;
+    if (this.#sendSide.isOwing(slot) && deadlines.sendLeft(slot) <= 0) {
+      this.#lifecycle.terminate(slot, SEND_TIMEOUT);
       return;
     }
-    if (table.has(slot, CLOSE_AFTER_SEND)) {
-      if (this.#recvSide.release(slot)) table.setFlag(slot, LINGER_AFTER_SEND);
-      this.#touch(slot);
-    } else if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
-    else this.#receiveNext(slot);
+    const receiving = this.#exchanges.receiving(slot);
+    let left = deadlines.left(slot, receiving === undefined ? 0 : receiving.receivedSize);
+    if (left <= 0) {
+      this.#onLate(slot);
+      if (this.table.state(slot) !== OPEN) return;
+      left = Number.MAX_SAFE_INTEGER;
+    }
+    if (this.#sendSide.isOwing(slot)) left = Math.min(left, deadlines.sendLeft(slot));
+    deadlines.look(slot, left);
   }
 
-  #receiveNext(slot: number): void {
-    this.#recvSide.arm(slot);
-    this.#touch(slot);
+  // RFC 9110 15.5.9: who began to send a request is told why it gets no other answer.
+  #onLate(slot: number): void {
+    const awaited = this.#deadlines.awaited(slot);
+    this.#deadlines.done(slot);
+    if (awaited === NEXT_REQUEST) this.#lifecycle.terminate(slot, IDLE);
+    else if (awaited === HEAD) this.#requestSide.reject(slot, 408, HEADER_TIMEOUT);
+    else {
+      const receiving = this.#exchanges.receiving(slot)!;
+      this.#requestSide.breakBody(slot, receiving, 408, BODY_TIMEOUT);
+    }
+    this.#afterServe(slot);
   }
 
-  // The peer was heard, or took something: silence is counted from now.
-  #touch(slot: number): void {
-    this.#loop.timers.set(slot, this.#loop.clock.nowMs, this.#keepAliveTimeoutMs);
+  // The handler waits for bytes: those that were held back, or others.
+  #onBodyWanted(slot: number): void {
+    this.#responseSide.pump(slot);
+    this.#onProgress(slot);
+  }
+
+  // Exchanges have made progress: bytes that wait may be looked at again.
+  #onProgress(slot: number): void {
+    if (this.table.state(slot) !== OPEN) return;
+    if (this.table.has(slot, SUSPENDED | BODY_PAUSED)) this.#defer(slot);
   }
 
   // The peer ended its side (RFC 9112 section 9.5): what it asked for before, it still gets.
   #onPeerEnded(slot: number): void {
-    const table = this.table;
+    const { table } = this;
     table.setFlag(slot, PEER_ENDED);
     if (table.state(slot) === LINGERING) {
       this.#lifecycle.terminate(slot, table.reason(slot));
       return;
     }
-    if (table.state(slot) === DELEGATED || table.has(slot, SUSPENDED | DEFERRED)) return;
-    if (this.#sendSide.isOwing(slot)) {
-      table.setFlag(slot, CLOSE_AFTER_SEND);
-    } else this.#lifecycle.terminate(slot, BY_PEER);
+    if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) return;
+    const receiving = this.#exchanges.receiving(slot);
+    // The body is incomplete: RFC 9112 section 8.
+    if (receiving !== undefined) this.#requestSide.breakBody(slot, receiving, 400, BY_PEER);
+    if (table.state(slot) !== OPEN) return;
+    if (this.#isAwaited(slot)) table.setFlag(slot, CLOSE_AFTER_SEND);
+    else this.#lifecycle.terminate(slot, BY_PEER);
   }
 
   #onSend(slot: number, result: number): void {
@@ -378,14 +475,14 @@ export class Connections {
       this.#lifecycle.terminate(slot, BY_RESET);
       return;
     }
+    if (table.state(slot) !== OPEN || sent !== SEND_DRAINED) return;
+    if (this.#exchanges.count(slot) > 0) this.#responseSide.pump(slot);
     if (table.state(slot) !== OPEN) return;
-    // What a slow peer takes is heard of it, as what it sends.
-    if (sent !== SEND_DRAINED) {
-      this.#touch(slot);
-      return;
+    if (this.#endsUnread(slot) && !this.#isAwaited(slot)) this.#lifecycle.finish(slot);
+    else {
+      if (table.has(slot, SUSPENDED)) this.#defer(slot);
+      this.#await(slot);
     }
-    if (table.has(slot, CLOSE_AFTER_SEND)) this.#lifecycle.finish(slot);
-    else if (table.has(slot, SUSPENDED)) this.#defer(slot);
   }
 
   #defer(slot: number): void {

@@ -14,7 +14,9 @@ import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
 import { SHUT_RDWR, SHUT_WR } from '../kernel/sockets.ts';
 import type { Loop } from '../loop/loop.ts';
+import { NONE } from '../memory/pool.ts';
 import { BY_PEER, SERVED } from './close-reason.ts';
+import { abort } from './abort.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
   CLOSE_IN_FLIGHT,
@@ -25,6 +27,7 @@ import {
   SEND_IN_FLIGHT,
   TERMINATING,
 } from './connection-table.ts';
+import type { Exchanges } from './exchanges.ts';
 import type { RecvSide } from './recv-side.ts';
 import type { SendSide } from './send-side.ts';
 
@@ -35,6 +38,7 @@ export class Lifecycle {
   readonly #io: Io;
   readonly #loop: Loop;
   readonly #table: ConnectionTable;
+  readonly #exchanges: Exchanges;
   readonly #sendSide: SendSide;
   readonly #recvSide: RecvSide;
   readonly #counters: Counters;
@@ -42,6 +46,7 @@ export class Lifecycle {
   constructor(
     loop: Loop,
     table: ConnectionTable,
+    exchanges: Exchanges,
     sendSide: SendSide,
     recvSide: RecvSide,
     counters: Counters,
@@ -49,6 +54,7 @@ export class Lifecycle {
     this.#io = loop.io;
     this.#loop = loop;
     this.#table = table;
+    this.#exchanges = exchanges;
     this.#sendSide = sendSide;
     this.#recvSide = recvSide;
     this.#counters = counters;
@@ -60,6 +66,7 @@ export class Lifecycle {
     if (table.state(slot) === TERMINATING) return;
     table.setState(slot, TERMINATING);
     table.setReason(slot, reason);
+    this.#abort(slot);
     if (table.has(slot, RECV_IN_FLIGHT | SEND_IN_FLIGHT)) {
       this.#io.shutdown(table.fd(slot), SHUT_RDWR);
     }
@@ -100,6 +107,19 @@ export class Lifecycle {
     this.#counters[Counter.connectionsOpen]! -= 1;
     count(this.#counters, table.reason(slot));
     table.release(slot);
+  }
+
+  // Handlers and tasks of the connection go on without it.
+  #abort(slot: number): void {
+    const exchanges = this.#exchanges;
+    const receiving = exchanges.receiving(slot);
+    exchanges.setReceiving(slot, NONE);
+    if (receiving?.responseDone === true) exchanges.release(receiving);
+    for (let first = exchanges.first(slot); first !== undefined; first = exchanges.first(slot)) {
+      if (first.handled) abort(first);
+      exchanges.shift(slot);
+      exchanges.release(first);
+    }
   }
 
   #terminateClose(slot: number): void {

@@ -18,6 +18,7 @@ import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { SEND_IN_FLIGHT, SEND_QUEUED } from './connection-table.ts';
+import type { Deadlines } from './deadlines.ts';
 
 /** What `onSend` answers. */
 export const SEND_FAILED = 0;
@@ -28,14 +29,22 @@ export class SendSide {
   readonly #io: Io;
   readonly #table: ConnectionTable;
   readonly #blocks: BlockPool;
+  readonly #deadlines: Deadlines;
   readonly #counters: Counters;
   // Connections with something to send: those with the flag SEND_QUEUED.
   readonly #queue: SlotQueue;
 
-  constructor(io: Io, table: ConnectionTable, blocks: BlockPool, counters: Counters) {
+  constructor(
+    io: Io,
+    table: ConnectionTable,
+    blocks: BlockPool,
+    deadlines: Deadlines,
+    counters: Counters,
+  ) {
     this.#io = io;
     this.#table = table;
     this.#blocks = blocks;
+    this.#deadlines = deadlines;
     this.#counters = counters;
     this.#queue = new SlotQueue(table.pool.capacity);
   }
@@ -120,6 +129,8 @@ export class SendSide {
     const start = table.sendStart(slot);
     const offset = this.#blocks.offset(table.sendBlock(slot)) + start;
     table.setFlag(slot, SEND_IN_FLIGHT);
+    // A peer has its time for the block, not for each byte of it that it takes.
+    if (start === 0) this.#deadlines.beginSend(slot);
     this.#io.send(
       table.fd(slot),
       offset,

@@ -38,6 +38,16 @@ export function methodFromName(name: string): number {
   return Math.max(METHOD_NAMES.indexOf(name), METHOD_OTHER);
 }
 
+/** True exactly when the method asks for nothing to be changed, RFC 9110 9.2.1. */
+export function isSafe(method: number): boolean {
+  return (
+    method === METHOD_GET ||
+    method === METHOD_HEAD ||
+    method === METHOD_OPTIONS ||
+    method === METHOD_TRACE
+  );
+}
+
 /** The code of the method at `offset`. Its size leaves at most two names to compare. */
 export function methodFromBytes(bytes: Uint8Array, offset: number, size: number): number {
   switch (size) {

@@ -7,7 +7,7 @@ import type { ServerOptions } from '../base/options.ts';
 import type { PoolSizes } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
-import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
+import { RESPONSE_SPACE_MIN } from '../connection/response-side.ts';
 import type { DelegateOptions } from '../delegate/layout.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
@@ -51,7 +51,7 @@ export function planMemory(options: ServerOptions): MemoryPlan {
     recvBufferSize: RECV_BUFFER_SIZE,
     // Held while responses are not taken by their peers: a bounded number of slow readers.
     sendBlocks: Math.min(acceptCapacity, 8192),
-    sendBlockSize: 2 * RESPONSE_SIZE_MAX,
+    sendBlockSize: 2 * RESPONSE_SPACE_MIN,
     // Held while a request has arrived in part: a bounded number of slow writers.
     recvBlocks: Math.min(acceptCapacity, 8192),
     recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,

@@ -1,0 +1,12 @@
+// Why a request cannot be read, or its response not be sent, to the end. Control plane.
+
+export class ExchangeError extends Error {
+  override name = 'ExchangeError';
+  /** The status that tells the peer, or 0 when there is no peer to tell. */
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}

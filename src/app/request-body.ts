@@ -1,0 +1,142 @@
+// The body of one request, between the connection that receives it and the handler that reads it:
+// in one piece, or piece by piece. Nothing is received that nobody has asked for, so a handler that
+// is slow holds its peer back and no memory grows.
+//
+// Made when a handler asks for a body, and only then. Control plane: what it allocates is the
+// handler's choice, and bounded by what the handler asked for.
+
+import { abandon } from '../base/thenable.ts';
+import { ExchangeError } from './exchange-error.ts';
+
+/** Who receives the body: it is told when the handler wants more of it, or none of it. */
+export interface BodySource {
+  onBodyWanted(): void;
+}
+
+interface Waiting<T> {
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+const NOTHING = new Uint8Array(0);
+/** The first space for a body that is read as a whole, in bytes; it doubles as it fills. */
+const WHOLE_SIZE_MIN = 2048;
+
+export class RequestBody implements AsyncIterableIterator<Uint8Array> {
+  readonly #source: BodySource;
+  #next: Waiting<IteratorResult<Uint8Array>> | undefined;
+  #whole: Waiting<Uint8Array> | undefined;
+  #wholeSizeMax = 0;
+  // What has arrived of a body that is read as a whole: one growing space, since a peer may send it
+  // a byte at a time.
+  #space = NOTHING;
+  #size = 0;
+  #begun = false;
+  #ended: boolean;
+  #error: Error | undefined;
+
+  /** With `ended` it is empty: the request has none. */
+  constructor(source: BodySource, ended: boolean) {
+    this.#source = source;
+    this.#ended = ended;
+  }
+
+  // What the handler calls.
+
+  [Symbol.asyncIterator](): this {
+    if (this.#begun) throw new Error('the body of a request is read once');
+    this.#begun = true;
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    if (this.#next !== undefined) {
+      return Promise.reject(new Error('the piece before this one has not arrived: await it'));
+    }
+    const next = Promise.withResolvers<IteratorResult<Uint8Array>>();
+    abandon(next.promise);
+    this.#next = next;
+    this.#source.onBodyWanted();
+    return next.promise;
+  }
+
+  /** The handler has read enough. What is left is dropped, see `docs/limits.md`. */
+  return(): Promise<IteratorResult<Uint8Array>> {
+    this.#error ??= new Error('the body was left before its end');
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** All of it, unless it is larger than `sizeMax` bytes. @throws ExchangeError */
+  whole(sizeMax: number): Promise<Uint8Array> {
+    if (this.#begun) return Promise.reject(new Error('the body of a request is read once'));
+    this.#begun = true;
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#ended) return Promise.resolve(NOTHING);
+    const whole = Promise.withResolvers<Uint8Array>();
+    abandon(whole.promise);
+    this.#whole = whole;
+    this.#wholeSizeMax = sizeMax;
+    this.#source.onBodyWanted();
+    return whole.promise;
+  }
+
+  // What the connection calls.
+
+  /** True exactly when the next bytes have somebody who waits for them. */
+  get isWanted(): boolean {
+    return this.#next !== undefined || this.#whole !== undefined;
+  }
+
+  /** True exactly when it is gathered until it is complete. */
+  get isWhole(): boolean {
+    return this.#whole !== undefined;
+  }
+
+  /** Bytes have arrived. False when they are more than the handler wanted as a whole. */
+  push(bytes: Uint8Array, offset: number, size: number): boolean {
+    const next = this.#next;
+    if (next !== undefined) {
+      this.#next = undefined;
+      next.resolve({ done: false, value: bytes.slice(offset, offset + size) });
+      return true;
+    }
+    if (this.#size + size > this.#wholeSizeMax) {
+      this.fail(new ExchangeError(`the body is larger than ${this.#wholeSizeMax} bytes`, 413));
+      return false;
+    }
+    this.#grow(this.#size + size);
+    this.#space.set(bytes.subarray(offset, offset + size), this.#size);
+    this.#size += size;
+    return true;
+  }
+
+  /** Everything has arrived. */
+  end(): void {
+    this.#ended = true;
+    this.#next?.resolve({ done: true, value: undefined });
+    this.#next = undefined;
+    this.#whole?.resolve(this.#space.subarray(0, this.#size));
+    this.#whole = undefined;
+    this.#space = NOTHING;
+  }
+
+  /** The rest will never arrive. */
+  fail(error: Error): void {
+    if (this.#ended || this.#error !== undefined) return;
+    this.#error = error;
+    this.#next?.reject(error);
+    this.#whole?.reject(error);
+    this.#next = undefined;
+    this.#whole = undefined;
+    this.#space = NOTHING;
+  }
+
+  #grow(size: number): void {
+    if (size <= this.#space.length) return;
+    const space = new Uint8Array(Math.max(WHOLE_SIZE_MIN, size, 2 * this.#space.length));
+    space.set(this.#space.subarray(0, this.#size));
+    this.#space = space;
+  }
+}

@@ -1,0 +1,65 @@
+// Handlers that answered with a promise, which tells when they are done, or that they failed.
+//
+// Owner: one thread. Control plane: an async handler allocates its promise anyway.
+
+import { ExchangeError } from '../app/exchange-error.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import type { Thenable } from '../base/thenable.ts';
+import { HANDLER_FAILED } from './close-reason.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Who answers instead of a handler that failed. */
+export interface FailureSink {
+  fail(exchange: Exchange, error: Error, status: number, reason: number): void;
+}
+
+export class AsyncHandlers {
+  readonly #sink: FailureSink;
+  readonly #counters: Counters;
+  readonly #log: (message: string, error?: unknown) => void;
+
+  constructor(
+    sink: FailureSink,
+    counters: Counters,
+    log: (message: string, error?: unknown) => void,
+  ) {
+    this.#sink = sink;
+    this.#counters = counters;
+    this.#log = log;
+  }
+
+  /** The handler of a queued exchange has answered with a promise. */
+  watch(exchange: Exchange, promise: Thenable): void {
+    const { response } = exchange;
+    // When the exchange has ended, it has another response.
+    const isGone = (): boolean => exchange.response !== response;
+    promise.then(
+      () => {
+        if (isGone() || response.ended) return;
+        this.#fail(exchange, new Error('an async handler returned without ending its response'));
+      },
+      (error: unknown) => {
+        if (isGone() || response.ended) this.#logUnlessGone(error);
+        else this.#fail(exchange, error);
+      },
+    );
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    // A body that was too large or malformed is the peer's fault.
+    if (error instanceof ExchangeError && error.status > 0) {
+      this.#sink.fail(exchange, error, error.status, HANDLER_FAILED);
+      return;
+    }
+    this.#log('a handler failed', error);
+    count(this.#counters, Counter.handlersFailed);
+    const reason = error instanceof Error ? error : new Error(String(error));
+    this.#sink.fail(exchange, reason, 500, HANDLER_FAILED);
+  }
+
+  // That the peer is gone is no news.
+  #logUnlessGone(error: unknown): void {
+    if (!(error instanceof ExchangeError)) this.#log('a handler failed after its response', error);
+  }
+}

@@ -1,0 +1,149 @@
+// One request and its response, from the head of the request to the last byte of the response.
+//
+//     FREE -> current     its handler runs; most end here, and the exchange serves the next request
+//               |
+//               v
+//             queued      the response is not complete, or not its turn: in the queue of its
+//               |         connection, the oldest first. A task, a promise or the peer is awaited
+//               v
+//             FREE        response and body are done, or the connection has ended
+//
+// Owner: one thread. Data plane.
+
+import type { RequestHead } from '../app/request.ts';
+import { BoundRequest } from '../app/request.ts';
+import type { BodySource, RequestBody } from '../app/request-body.ts';
+import type { ResponseSink } from '../app/response.ts';
+import { BoundResponse } from '../app/response.ts';
+import { BODY_STATE_WORDS } from '../http/body-decoder.ts';
+import { CONNECTION_DEFAULT } from '../http/response-writer.ts';
+import { NONE } from '../memory/pool.ts';
+
+/** What the exchanges of a thread have in common. */
+export interface ExchangeContext {
+  readonly memory: Buffer;
+  readonly parser: RequestHead;
+  /** The most bytes of a body that is read as a whole. */
+  readonly bodySizeMax: number;
+  /** The handler has gone on: there is more to send. */
+  onResponse(exchange: Exchange): void;
+  /** The handler waits for bytes of the body. */
+  onBodyWanted(exchange: Exchange): void;
+}
+
+// How much of the request's body has come.
+/** The request has none, or all of it has come. */
+export const BODY_DONE = 0;
+/** It comes when the handler wants it. */
+export const BODY_OPEN = 1;
+/** The response is complete: what still comes is dropped. */
+export const BODY_DROPPED = 2;
+
+/** `status` of an exchange whose response is what the handler says. */
+export const BY_HANDLER = 0;
+
+export class Exchange implements BodySource, ResponseSink {
+  /** The place in the pool. With the generation it names the exchange to a task. */
+  readonly index: number;
+  /** The connection, NONE unless queued. */
+  slot = NONE;
+  /** The one behind it in the queue of its connection. */
+  next: Exchange | undefined;
+  request!: BoundRequest;
+  response!: BoundResponse;
+  /** True exactly when the handler was called, and may have kept what it was given. */
+  handled = false;
+  /** True exactly when a task is awaited. */
+  delegated = false;
+  /** The status that the server or a task answers with, or BY_HANDLER. */
+  status = BY_HANDLER;
+  /** What a task answers with: so many bytes of `result`. */
+  result: Uint8Array | undefined;
+  resultOffset = 0;
+  resultSize = 0;
+  /** True exactly when `status` comes with a text that says what it means, and with `extra`. */
+  isError = false;
+  /** Prepared field lines of an error response. */
+  extra: Uint8Array | null = null;
+  /** What the response says about the connection. */
+  connection = CONNECTION_DEFAULT;
+  /** The request was HEAD: the response has no body. */
+  headOnly = false;
+  /** 10 or 11. */
+  version = 11;
+  /** True exactly when the method of the request is safe: RFC 9110 9.2.1. */
+  safe = true;
+  /** True exactly when the head of the response was written. */
+  headWritten = false;
+  /** True exactly when the body of the response is sent in chunks. */
+  chunked = false;
+  /** True exactly when nothing of the response is left to be written. */
+  responseDone = false;
+  bodyState = BODY_DONE;
+  /** True exactly when the peer waits for "100 Continue" before it sends the body. */
+  expectsContinue = false;
+  /** Bytes of the body that are still to come; 0 when only its last chunk will tell. */
+  bodyLeft = 0;
+  /** Bytes of the body that have come. */
+  receivedSize = 0;
+  /** Bytes of the body that were dropped. */
+  droppedSize = 0;
+  /** Where the decoder of the body is. */
+  readonly decoderState = new Int32Array(BODY_STATE_WORDS);
+  /** Bytes that were copied for the handler: they count as memory of requests. */
+  keptSize = 0;
+  readonly #context: ExchangeContext;
+
+  constructor(index: number, context: ExchangeContext) {
+    this.index = index;
+    this.#context = context;
+    this.renew();
+  }
+
+  /** The body, if the handler has asked for it. */
+  get requestBody(): RequestBody | undefined {
+    return this.request.openBody;
+  }
+
+  /** New faces for the handler: whoever kept the old ones finds them of no use. */
+  renew(): void {
+    const { memory, parser, bodySizeMax } = this.#context;
+    this.request = new BoundRequest(this, memory, parser, bodySizeMax);
+    this.response = new BoundResponse(this);
+  }
+
+  /** For the next request. */
+  reset(): void {
+    if (this.handled) this.renew();
+    this.next = undefined;
+    this.handled = false;
+    this.delegated = false;
+    this.status = BY_HANDLER;
+    this.result = undefined;
+    this.isError = false;
+    this.extra = null;
+    this.headWritten = false;
+    this.chunked = false;
+    this.responseDone = false;
+    this.bodyState = BODY_DONE;
+    this.expectsContinue = false;
+    this.receivedSize = 0;
+    this.droppedSize = 0;
+  }
+
+  /** The server answers instead of a handler or a task. */
+  fail(status: number, extra: Uint8Array | null): void {
+    this.delegated = false;
+    this.status = status;
+    this.isError = true;
+    this.extra = extra;
+  }
+
+  onResponse(): void {
+    if (this.slot !== NONE) this.#context.onResponse(this);
+  }
+
+  onBodyWanted(): void {
+    if (this.slot !== NONE) this.#context.onBodyWanted(this);
+  }
+}

@@ -1,0 +1,498 @@
+// The request side of the connections of a thread: parses what arrived, finds the route, calls the
+// handler or delegates the task, and gives the bytes of a body to whoever wants them.
+//
+// A request is looked at when the ones before it have their responses; or, while they are awaited,
+// if it and they are safe and without a body (RFC 9112 section 9.3.2): responses leave in the order
+// of their requests all the same. Otherwise the connection is SUSPENDED until that has changed.
+//
+// Owner: one thread. Data plane.
+
+import type { CompiledApp } from '../app/compiled-app.ts';
+import { NOT_DELEGATED } from '../app/compiled-app.ts';
+import { ExchangeError } from '../app/exchange-error.ts';
+import { assert } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import { abandon, isThenable } from '../base/thenable.ts';
+import {
+  BODY_COMPLETE,
+  BODY_DATA,
+  BODY_INCOMPLETE,
+  type BodyDecoder,
+} from '../http/body-decoder.ts';
+import { isRepeat } from '../http/characters.ts';
+import { isSafe, METHOD_HEAD } from '../http/method.ts';
+import type { RequestParser } from '../http/request-parser.ts';
+import { PARSE_COMPLETE, PARSE_INCOMPLETE } from '../http/request-parser.ts';
+import {
+  CONNECTION_CLOSE,
+  CONNECTION_DEFAULT,
+  CONNECTION_KEEP_ALIVE,
+} from '../http/response-writer.ts';
+import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
+import { reasonPhrase } from '../http/status.ts';
+import { NONE } from '../memory/pool.ts';
+import { AsyncHandlers } from './async-handlers.ts';
+import { BAD_REQUEST } from './close-reason.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import {
+  BODY_PAUSED,
+  CLOSE_AFTER_SEND,
+  LINGER_AFTER_SEND,
+  OPEN,
+  SUSPENDED,
+} from './connection-table.ts';
+import type { Exchange } from './exchange.ts';
+import { BODY_DONE, BODY_DROPPED, BODY_OPEN, BY_HANDLER } from './exchange.ts';
+import type { Exchanges } from './exchanges.ts';
+import type { ResponseSide } from './response-side.ts';
+import { BODY_DROP_MAX, RESPONSE_SPACE_MIN } from './response-side.ts';
+import type { SendSide } from './send-side.ts';
+
+/** Bytes that handlers of a thread may have copied of their requests: heads, and whole bodies. */
+export const REQUEST_MEMORY_MAX = 256 * 1024 * 1024;
+const RETRY_AFTER = new TextEncoder().encode('Retry-After: 1\r\n');
+
+/** Runs a task, in a worker or in this thread. */
+export interface TaskDelegation {
+  /**
+   * Answers 0, and the result comes for the exchange of this index and generation; or the status to
+   * refuse the request with.
+   */
+  delegate(
+    task: number,
+    exchange: number,
+    generation: number,
+    offset: number,
+    size: number,
+  ): number;
+}
+
+export interface RequestSideOptions {
+  readonly app: CompiledApp;
+  readonly bytes: Uint8Array;
+  readonly table: ConnectionTable;
+  readonly exchanges: Exchanges;
+  readonly sendSide: SendSide;
+  readonly responseSide: ResponseSide;
+  readonly parser: RequestParser;
+  readonly decoder: BodyDecoder;
+  readonly counters: Counters;
+  readonly delegation: TaskDelegation;
+  /** The most requests of one connection. */
+  readonly requestsMax: number;
+  /** The response is broken off: the connection must end. */
+  readonly onBroken: (slot: number, reason: number) => void;
+  /** Tells the loop that code of the user ran. */
+  readonly onUserCode: () => void;
+  /** Writes to the log. */
+  readonly log: (message: string, error?: unknown) => void;
+}
+
+export class RequestSide {
+  readonly parser: RequestParser;
+  readonly #app: CompiledApp;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #table: ConnectionTable;
+  readonly #exchanges: Exchanges;
+  readonly #sendSide: SendSide;
+  readonly #responseSide: ResponseSide;
+  readonly #decoder: BodyDecoder;
+  readonly #counters: Counters;
+  readonly #delegation: TaskDelegation;
+  readonly #requestsMax: number;
+  readonly #onBroken: (slot: number, reason: number) => void;
+  readonly #onUserCode: () => void;
+  readonly #log: (message: string, error?: unknown) => void;
+  readonly #handlers: AsyncHandlers;
+  // Of the request that is looked at.
+  #route = ROUTE_NOT_FOUND;
+  #handlerResult: unknown;
+  // The Allow field of each path's methods, prepared.
+  readonly #allowFields = new Map<string, Uint8Array>();
+
+  constructor(options: RequestSideOptions) {
+    this.parser = options.parser;
+    this.#app = options.app;
+    this.#bytes = options.bytes;
+    const { buffer, byteOffset, length } = options.bytes;
+    this.#view = new DataView(buffer, byteOffset, length);
+    this.#table = options.table;
+    this.#exchanges = options.exchanges;
+    this.#sendSide = options.sendSide;
+    this.#responseSide = options.responseSide;
+    this.#decoder = options.decoder;
+    this.#counters = options.counters;
+    this.#delegation = options.delegation;
+    this.#requestsMax = options.requestsMax;
+    this.#onBroken = options.onBroken;
+    this.#onUserCode = options.onUserCode;
+    this.#log = options.log;
+    this.#handlers = new AsyncHandlers(this, options.counters, options.log);
+  }
+
+  /**
+   * Takes the bytes between `start` and `end`: the rest of a body, if one is received, and then
+   * requests. Answers where it stopped. The parser has begun with the request after the body, or
+   * goes on with it. It stops at the end; before a request that has not arrived in full; before one
+   * that has to wait, or bytes of a body that nobody wants yet: the connection is SUSPENDED or
+   * BODY_PAUSED; or because the connection ends: what follows then is never interpreted.
+   */
+  serve(slot: number, start: number, end: number): number {
+    const table = this.#table;
+    let at = start;
+    while (at < end) {
+      const receiving = this.#exchanges.receiving(slot);
+      if (receiving !== undefined) at = this.#receive(slot, receiving, at, end);
+      if (table.state(slot) !== OPEN || this.#exchanges.receiving(slot) !== undefined) break;
+      if (at === end || table.has(slot, CLOSE_AFTER_SEND)) break;
+      at = this.#requests(slot, at, end);
+      if (this.#exchanges.receiving(slot) === undefined) break;
+    }
+    return at;
+  }
+
+  /** The task of an exchange that is still there is done. */
+  onTaskDone(
+    exchange: Exchange,
+    status: number,
+    result: Uint8Array,
+    offset: number,
+    size: number,
+  ): void {
+    this.#responseSide.onTaskDone(exchange, status, result, offset, size);
+  }
+
+  /** Answers with an error what has not become a request: a timeout. Nothing follows it. */
+  reject(slot: number, status: number, reason: number): void {
+    this.#endRequests(slot, reason);
+    const exchange = this.#exchanges.current;
+    exchange.headOnly = false;
+    exchange.connection = CONNECTION_CLOSE;
+    exchange.fail(status, null);
+    this.#exchanges.enqueueCurrent(slot);
+    this.#responseSide.pump(slot);
+  }
+
+  /** The rest of a body will not come: an error is the response, unless that has begun. */
+  breakBody(slot: number, exchange: Exchange, status: number, reason: number): void {
+    this.#endRequests(slot, reason);
+    this.#exchanges.setReceiving(slot, NONE);
+    exchange.bodyState = BODY_DONE;
+    if (exchange.responseDone) this.#exchanges.release(exchange);
+    else this.fail(exchange, new ExchangeError(reasonPhrase(status), status), status, reason);
+  }
+
+  /** The server answers what the handler could not, or ends the connection if that is too late. */
+  fail(exchange: Exchange, error: Error, status: number, reason: number): void {
+    const { slot } = exchange;
+    exchange.requestBody?.fail(error);
+    exchange.response.fail(error);
+    if (exchange.headWritten) {
+      this.#onBroken(slot, reason);
+      return;
+    }
+    exchange.fail(status, null);
+    this.#responseSide.pump(slot);
+  }
+
+  // Requests, until the body of one comes first, or none may be looked at.
+  #requests(slot: number, start: number, end: number): number {
+    const table = this.#table;
+    const sendSide = this.#sendSide;
+    const exchanges = this.#exchanges;
+    const parser = this.parser;
+    let space = sendSide.reserve(slot);
+    let written = space;
+    let at = start;
+    let repeated = false;
+    while (at < end) {
+      const isFirst = exchanges.count(slot) === 0;
+      if (space === NONE || (isFirst && space + RESPONSE_SPACE_MIN > sendSide.limit(slot))) {
+        table.setFlag(slot, SUSPENDED);
+        break;
+      }
+      const status = repeated ? PARSE_COMPLETE : parser.parse(this.#bytes, at, end);
+      if (status === PARSE_INCOMPLETE) break;
+      if (!isFirst && !this.#mayPipeline(slot, status)) {
+        parser.begin();
+        repeated = false;
+        table.setFlag(slot, SUSPENDED);
+        break;
+      }
+      if (!repeated && status === PARSE_COMPLETE) this.#route = this.#findRoute(at);
+      this.#begin(slot, status);
+      const next = isFirst ? this.#answer(space, sendSide.limit(slot), at, status) : NONE;
+      if (next !== NONE) space = next;
+      else {
+        if (space !== written) sendSide.commit(slot, space);
+        this.#enqueue(slot, at, status);
+        space = table.state(slot) === OPEN ? sendSide.reserve(slot) : NONE;
+        written = space;
+      }
+      if (status !== PARSE_COMPLETE) {
+        at = end;
+        break;
+      }
+      at += parser.size;
+      const { hasBody } = parser;
+      // Clients that pipeline often repeat themselves: then what was read of a head holds again.
+      repeated = !hasBody && at + parser.size <= end && isRepeat(this.#view, at, parser.size);
+      if (!repeated) parser.begin();
+      if (hasBody || table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND)) break;
+    }
+    if (repeated) parser.begin();
+    if (space !== written) sendSide.commit(slot, space);
+    return at;
+  }
+
+  // RFC 9112 9.3.2: only safe methods may be served at the same time.
+  #mayPipeline(slot: number, status: number): boolean {
+    const exchanges = this.#exchanges;
+    if (!exchanges.mayPipeline(slot)) return false;
+    if (status !== PARSE_COMPLETE) return true;
+    const { method, hasBody } = this.parser;
+    return isSafe(method) && !hasBody && exchanges.last(slot)!.safe;
+  }
+
+  #findRoute(start: number): number {
+    const { pathOffset, pathSize, method } = this.parser;
+    return this.#app.router.find(this.#bytes, start + pathOffset, pathSize, method);
+  }
+
+  // The current exchange is that of the request just parsed.
+  #begin(slot: number, status: number): void {
+    const parser = this.parser;
+    const exchange = this.#exchanges.current;
+    count(this.#counters, Counter.requests);
+    exchange.handled = false;
+    exchange.headOnly = parser.method === METHOD_HEAD;
+    if (status !== PARSE_COMPLETE) {
+      this.#endRequests(slot, BAD_REQUEST);
+      exchange.connection = CONNECTION_CLOSE;
+      return;
+    }
+    this.#table.countRequest(slot);
+    exchange.version = parser.version;
+    exchange.safe = isSafe(parser.method);
+    exchange.connection = this.#connection(slot);
+    if (parser.hasBody) this.#beginBody(exchange);
+  }
+
+  #beginBody(exchange: Exchange): void {
+    const { chunked, contentLength, expectsContinue } = this.parser;
+    exchange.bodyState = BODY_OPEN;
+    exchange.bodyLeft = contentLength;
+    exchange.expectsContinue = expectsContinue;
+    this.#decoder.begin(chunked, contentLength);
+    this.#decoder.save(exchange.decoderState, 0);
+  }
+
+  // What the response says about the connection; and whether that ends is noted here.
+  #connection(slot: number): number {
+    const table = this.#table;
+    const parser = this.parser;
+    if (this.#responseSide.draining || table.requests(slot) >= this.#requestsMax) {
+      // The peer did not ask for the close, and may be sending its next request.
+      table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+      return CONNECTION_CLOSE;
+    }
+    if (!parser.keepAlive) {
+      table.setFlag(slot, CLOSE_AFTER_SEND);
+      return CONNECTION_CLOSE;
+    }
+    return parser.version === 10 ? CONNECTION_KEEP_ALIVE : CONNECTION_DEFAULT;
+  }
+
+  // Nothing behind this is interpreted: where another request would begin is not known.
+  #endRequests(slot: number, reason: number): void {
+    this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    this.#table.setReason(slot, reason);
+  }
+
+  // Writes the response at `space` and answers where it ends. NONE when there is more to it: then
+  // the exchange is queued.
+  #answer(space: number, limit: number, start: number, status: number): number {
+    const responseSide = this.#responseSide;
+    const exchange = this.#exchanges.current;
+    if (status !== PARSE_COMPLETE) return responseSide.writeError(space, exchange, status, null);
+    if (exchange.bodyState !== BODY_DONE) return NONE;
+    const route = this.#route;
+    if (route < 0) {
+      const extra = this.#refusalExtra(start);
+      return responseSide.writeError(space, exchange, refusalStatus(route), extra);
+    }
+    if (this.#app.taskIndexes[route] !== NOT_DELEGATED) return NONE;
+    this.#call(start);
+    const { response } = exchange;
+    if (exchange.status !== BY_HANDLER || !response.ended || response.streams) return NONE;
+    const end = responseSide.writeWhole(space, limit, exchange);
+    if (end === NONE) return NONE;
+    this.#unbind(exchange);
+    return end;
+  }
+
+  // The current exchange goes behind those that its connection still awaits.
+  #enqueue(slot: number, start: number, status: number): void {
+    const exchanges = this.#exchanges;
+    const exchange = exchanges.current;
+    const route = this.#route;
+    let task = NOT_DELEGATED;
+    if (status !== PARSE_COMPLETE) exchange.fail(status, null);
+    else if (route < 0) exchange.fail(refusalStatus(route), this.#refusalExtra(start));
+    else task = this.#app.taskIndexes[route]!;
+    if (exchange.status === BY_HANDLER && task === NOT_DELEGATED && !exchange.handled) {
+      this.#call(start);
+    }
+    exchanges.enqueueCurrent(slot);
+    if (exchange.bodyState !== BODY_DONE) exchanges.setReceiving(slot, exchange.index);
+    if (task !== NOT_DELEGATED) this.#delegate(exchange, task, start);
+    else if (exchange.status === BY_HANDLER) this.#awaitHandler(exchange);
+    this.#responseSide.pump(slot);
+  }
+
+  #call(start: number): void {
+    const exchange = this.#exchanges.current;
+    const { request, response } = exchange;
+    exchange.handled = true;
+    if (this.#exchanges.keptSize > REQUEST_MEMORY_MAX) {
+      count(this.#counters, Counter.requestMemoryFull);
+      exchange.fail(503, RETRY_AFTER);
+      return;
+    }
+    request.bind(start);
+    response.bind();
+    this.#onUserCode();
+    this.#handlerResult = undefined;
+    try {
+      this.#handlerResult = this.#app.handlers[this.#route]!(request, response);
+    } catch (error) {
+      this.#log('a handler failed', error);
+      count(this.#counters, Counter.handlersFailed);
+      exchange.fail(500, null);
+    }
+    // An async handler that has ended its response may still fail: nobody waits for it then.
+    if (exchange.status === BY_HANDLER && !response.ended) return;
+    if (isThenable(this.#handlerResult)) abandon(this.#handlerResult);
+    this.#handlerResult = undefined;
+  }
+
+  // The handler returned, and its response is not complete: it may go on with both.
+  #awaitHandler(exchange: Exchange): void {
+    const exchanges = this.#exchanges;
+    if (!exchange.response.ended) exchanges.keep(exchange, exchange.request.keep());
+    const result = this.#handlerResult;
+    this.#handlerResult = undefined;
+    if (isThenable(result)) this.#handlers.watch(exchange, result);
+  }
+
+  #unbind(exchange: Exchange): void {
+    exchange.request.unbind();
+    exchange.response.unbind();
+    // What was kept of its body would be found again.
+    if (exchange.requestBody !== undefined) exchange.renew();
+  }
+
+  #delegate(exchange: Exchange, task: number, start: number): void {
+    exchange.delegated = true;
+    const status = this.#delegation.delegate(
+      task,
+      exchange.index,
+      this.#exchanges.generation(exchange),
+      start + this.parser.targetOffset,
+      this.parser.targetSize,
+    );
+    if (status === 0) count(this.#counters, Counter.tasksDelegated);
+    else exchange.fail(status, status === 503 ? RETRY_AFTER : null);
+  }
+
+  // 405 tells the methods that the path has: RFC 9110 section 15.5.6.
+  #refusalExtra(start: number): Uint8Array | null {
+    if (this.#route === ROUTE_NOT_FOUND) return null;
+    assert(this.#route === ROUTE_METHOD_NOT_ALLOWED, 'a router answers a route or a refusal');
+    const methods = this.#app.router.allow(
+      this.#bytes,
+      start + this.parser.pathOffset,
+      this.parser.pathSize,
+    );
+    let field = this.#allowFields.get(methods);
+    if (field === undefined) {
+      // Made once for each set of methods. tidy: allow not per request
+      field = new TextEncoder().encode(`Allow: ${methods}\r\n`);
+      this.#allowFields.set(methods, field);
+    }
+    return field;
+  }
+
+  // Bytes of a body, as far as they are wanted.
+  #receive(slot: number, exchange: Exchange, start: number, end: number): number {
+    const decoder = this.#decoder;
+    decoder.restore(exchange.decoderState, 0);
+    let at = start;
+    for (;;) {
+      const isDropped = exchange.bodyState === BODY_DROPPED;
+      const isWanted = isDropped || exchange.requestBody?.isWanted === true;
+      // Without further bytes it is told whether the body is complete.
+      const result = decoder.decode(this.#bytes, at, isWanted ? end : at);
+      at = decoder.next;
+      if (result === BODY_DATA) {
+        const { dataOffset, dataSize } = decoder;
+        const goesOn = isDropped
+          ? this.#drop(slot, exchange, dataSize)
+          : this.#push(slot, exchange, dataOffset, dataSize);
+        if (!goesOn) return end;
+      } else if (result === BODY_COMPLETE) {
+        this.#endBody(slot, exchange);
+        return at;
+      } else if (result === BODY_INCOMPLETE) {
+        decoder.save(exchange.decoderState, 0);
+        exchange.receivedSize = decoder.received;
+        if (at < end) this.#table.setFlag(slot, BODY_PAUSED);
+        return at;
+      } else {
+        this.breakBody(slot, exchange, result, BAD_REQUEST);
+        return end;
+      }
+    }
+  }
+
+  #push(slot: number, exchange: Exchange, offset: number, size: number): boolean {
+    const body = exchange.requestBody!;
+    this.#onUserCode();
+    if (body.isWhole) this.#exchanges.keep(exchange, size);
+    if (exchange.bodyLeft > 0) exchange.bodyLeft -= size;
+    exchange.expectsContinue = false;
+    if (body.push(this.#bytes, offset, size)) return true;
+    // The handler may answer; what still comes is not read.
+    this.#endRequests(slot, BAD_REQUEST);
+    this.#exchanges.setReceiving(slot, NONE);
+    exchange.bodyState = BODY_DONE;
+    return false;
+  }
+
+  // What nobody reads, up to a limit: then the connection ends instead.
+  #drop(slot: number, exchange: Exchange, size: number): boolean {
+    exchange.droppedSize += size;
+    if (exchange.droppedSize <= BODY_DROP_MAX) return true;
+    this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    this.#exchanges.setReceiving(slot, NONE);
+    this.#exchanges.release(exchange);
+    return false;
+  }
+
+  #endBody(slot: number, exchange: Exchange): void {
+    this.#exchanges.setReceiving(slot, NONE);
+    exchange.bodyState = BODY_DONE;
+    exchange.expectsContinue = false;
+    if (exchange.responseDone) this.#exchanges.release(exchange);
+    else {
+      this.#onUserCode();
+      exchange.requestBody?.end();
+    }
+  }
+}
+
+function refusalStatus(route: number): number {
+  return route === ROUTE_NOT_FOUND ? 404 : 405;
+}

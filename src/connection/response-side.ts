@@ -1,0 +1,347 @@
+// The response side of the connections of a thread: turns what handlers, tasks and errors answer
+// into bytes in the send blocks, in the order of the requests.
+//
+// A response that is complete when its handler returns, fits, and is the next to be sent, is
+// written at once (`writeWhole`): that is the fast path. Every other one has its exchange in the
+// queue of its connection, and `pump` goes on with it whenever there may be more to write: the
+// handler wrote a piece, the task is done, the send block has drained, the one before is complete.
+// Pieces that do not fit stay where the handler has them, and the handler is told to wait.
+//
+// Owner: one thread. Data plane.
+
+import { ExchangeError } from '../app/exchange-error.ts';
+import type { BoundResponse } from '../app/response.ts';
+import { LENGTH_UNKNOWN } from '../app/response.ts';
+import { assert } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import { FieldLines } from '../http/field-lines.ts';
+import type { ResponseWriter } from '../http/response-writer.ts';
+import {
+  CONNECTION_CLOSE,
+  CONTENT_LENGTH_NONE,
+  CHUNKED,
+  CHUNK_FRAME_SIZE_MAX,
+  INTERIM_SIZE_MAX,
+  RESPONSE_HEAD_SIZE_MAX,
+  RESPONSE_FIELDS_SIZE_MAX,
+  TEXT_PLAIN,
+} from '../http/response-writer.ts';
+import { hasContent } from '../http/status.ts';
+import { NONE } from '../memory/pool.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND } from './connection-table.ts';
+import type { Exchange } from './exchange.ts';
+import { BODY_DONE, BODY_DROPPED, BODY_OPEN, BY_HANDLER } from './exchange.ts';
+import type { Exchanges } from './exchanges.ts';
+import type { SendSide } from './send-side.ts';
+
+/** Space that is free before a response is begun: a head with its fields, and what ends a body. */
+export const RESPONSE_SPACE_MIN = 8192;
+/** Rather than a smaller piece of a body, none is written until the block has drained. */
+const PIECE_SIZE_MIN = 512;
+/** What a request that was not read may still bring before its connection is closed instead. */
+export const BODY_DROP_MAX = 65_536;
+
+const BYTES = new TextEncoder().encode('application/octet-stream');
+const NO_FIELDS = new Uint8Array(0);
+
+export interface ResponseSideOptions {
+  readonly bytes: Uint8Array;
+  readonly table: ConnectionTable;
+  readonly exchanges: Exchanges;
+  readonly sendSide: SendSide;
+  readonly writer: ResponseWriter;
+  readonly counters: Counters;
+  /** The send blocks are dry: the connection must end. */
+  readonly onDry: (slot: number) => void;
+  /** The connection may go on with bytes that wait to be looked at. */
+  readonly onProgress: (slot: number) => void;
+}
+
+export class ResponseSide {
+  /** True exactly when responses tell their peers that the connection ends: the server drains. */
+  draining = false;
+  readonly #bytes: Uint8Array;
+  readonly #text: Buffer;
+  readonly #table: ConnectionTable;
+  readonly #exchanges: Exchanges;
+  readonly #sendSide: SendSide;
+  readonly #writer: ResponseWriter;
+  readonly #counters: Counters;
+  readonly #onDry: (slot: number) => void;
+  readonly #onProgress: (slot: number) => void;
+  readonly #fields = new FieldLines(RESPONSE_FIELDS_SIZE_MAX);
+
+  constructor(options: ResponseSideOptions) {
+    this.#bytes = options.bytes;
+    const { buffer, byteOffset, length } = options.bytes;
+    this.#text = Buffer.from(buffer, byteOffset, length);
+    this.#table = options.table;
+    this.#exchanges = options.exchanges;
+    this.#sendSide = options.sendSide;
+    this.#writer = options.writer;
+    this.#counters = options.counters;
+    this.#onDry = options.onDry;
+    this.#onProgress = options.onProgress;
+  }
+
+  /**
+   * Writes the response that the handler of the current exchange has ended, all of it, at `space`.
+   * Answers where it ends, or NONE when it does not fit before `limit`.
+   */
+  writeWhole(space: number, limit: number, exchange: Exchange): number {
+    const { response, connection } = exchange;
+    const { status, body, fields } = response;
+    if (body === undefined && fields.length === 0) {
+      this.#count(status);
+      return this.#writer.empty(space, status, connection);
+    }
+    const size = bodySize(body);
+    if (space + RESPONSE_SPACE_MIN + size > limit) return NONE;
+    const next = this.#head(space, exchange, size);
+    if (exchange.headOnly || body === undefined) return next;
+    if (typeof body === 'string') this.#text.write(body, next);
+    else this.#bytes.set(body, next);
+    return next + size;
+  }
+
+  /** Writes an error response at `space`, where there is RESPONSE_SPACE_MIN. */
+  writeError(space: number, exchange: Exchange, status: number, extra: Uint8Array | null): number {
+    this.#count(status);
+    return this.#writer.error(space, status, exchange.connection, exchange.headOnly, extra);
+  }
+
+  /** The task of an exchange is done: its result is the response. */
+  onTaskDone(
+    exchange: Exchange,
+    status: number,
+    result: Uint8Array,
+    offset: number,
+    size: number,
+  ): void {
+    assert(exchange.delegated, 'the result of a task is awaited');
+    exchange.delegated = false;
+    exchange.status = status;
+    exchange.isError = size === 0 && status >= 500;
+    exchange.result = result;
+    exchange.resultOffset = offset;
+    exchange.resultSize = size;
+    this.pump(exchange.slot);
+    if (exchange.result !== result) return;
+    // It has to wait for its turn, or for space, and the task's memory is needed again.
+    exchange.result = result.slice(offset, offset + size);
+    exchange.resultOffset = 0;
+  }
+
+  /** Goes on with the responses of a connection as far as they and the space go. */
+  pump(slot: number): void {
+    const exchanges = this.#exchanges;
+    let progress = false;
+    for (let first = exchanges.first(slot); first !== undefined; first = exchanges.first(slot)) {
+      if (!this.#write(slot, first)) break;
+      progress = true;
+      this.#complete(slot, first);
+    }
+    if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
+    if (progress) this.#onProgress(slot);
+  }
+
+  // True exactly when the response is complete.
+  #write(slot: number, exchange: Exchange): boolean {
+    if (exchange.delegated) return false;
+    const { response } = exchange;
+    if (!exchange.headWritten) {
+      if (exchange.expectsContinue && exchange.requestBody?.isWanted === true) {
+        if (!this.#continue(slot, exchange)) return false;
+      }
+      const isReady = exchange.status !== BY_HANDLER || response.ended || response.streams;
+      if (!isReady || !this.#begin(slot, exchange)) return false;
+    }
+    return exchange.status !== BY_HANDLER || this.#pieces(slot, exchange);
+  }
+
+  // RFC 9110 15.2.1.
+  #continue(slot: number, exchange: Exchange): boolean {
+    const at = this.#reserve(slot);
+    if (at === NONE) return false;
+    exchange.expectsContinue = false;
+    this.#sendSide.commit(slot, this.#writer.continue(at));
+    return true;
+  }
+
+  // The head, and with it a response that the server or a task gives.
+  #begin(slot: number, exchange: Exchange): boolean {
+    const at = this.#reserve(slot);
+    if (at === NONE) return false;
+    this.#decideConnection(slot, exchange);
+    exchange.headWritten = true;
+    const end =
+      exchange.status === BY_HANDLER ? this.#beginByHandler(at, exchange) : this.#given(at, exchange);
+    this.#sendSide.commit(slot, end);
+    return true;
+  }
+
+  // Where there is space for a head; NONE when it has to be waited for.
+  #reserve(slot: number): number {
+    const at = this.#sendSide.reserve(slot);
+    if (at === NONE) {
+      this.#onDry(slot);
+      return NONE;
+    }
+    return at + RESPONSE_SPACE_MIN > this.#sendSide.limit(slot) ? NONE : at;
+  }
+
+  #decideConnection(slot: number, exchange: Exchange): void {
+    const table = this.#table;
+    const isLast = this.#exchanges.last(slot) === exchange;
+    // A drain announces the close with the last response, and the peer may be sending meanwhile.
+    const closes = (this.draining && isLast) || this.#leavesBody(exchange);
+    if (closes) {
+      exchange.connection = CONNECTION_CLOSE;
+      table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    }
+  }
+
+  // True exactly when the response is complete, and what is still to come of the request's body is
+  // more than is worth dropping, or might never come: RFC 9110 10.1.1.
+  #leavesBody(exchange: Exchange): boolean {
+    if (exchange.bodyState !== BODY_OPEN) return false;
+    const isComplete = exchange.status !== BY_HANDLER || exchange.response.ended;
+    return isComplete && (exchange.expectsContinue || exchange.bodyLeft > BODY_DROP_MAX);
+  }
+
+  // What the server or a task answers with.
+  #given(at: number, exchange: Exchange): number {
+    const { status, connection, headOnly } = exchange;
+    this.#count(status);
+    if (exchange.isError) {
+      return this.#writer.error(at, status, connection, headOnly, exchange.extra);
+    }
+    const size = exchange.resultSize;
+    if (size === 0) return this.#writer.empty(at, status, connection);
+    const end = this.#writer.head(at, status, connection, size, TEXT_PLAIN);
+    if (headOnly) return end;
+    const from = exchange.resultOffset;
+    for (let index = 0; index < size; index++) {
+      this.#bytes[end + index] = exchange.result![from + index]!;
+    }
+    return end + size;
+  }
+
+  // The head of a response that did not fit as a whole, or that comes in pieces. Its length is
+  // known if it has ended already.
+  #beginByHandler(at: number, exchange: Exchange): number {
+    const { response } = exchange;
+    response.beginSending();
+    const { body } = response;
+    let size = response.bodySize;
+    if (!response.streams) {
+      size = bodySize(body);
+      response.streamBody();
+    } else if (response.ended && size === LENGTH_UNKNOWN && response.trailers.length === 0) {
+      size = response.queuedSize;
+    }
+    if (size !== LENGTH_UNKNOWN) return this.#head(at, exchange, size);
+    exchange.chunked = exchange.version === 11;
+    // HTTP/1.0 knows no chunks: the end of the connection ends the body, RFC 9112 6.3.
+    if (!exchange.chunked) {
+      exchange.connection = CONNECTION_CLOSE;
+      this.#table.setFlag(exchange.slot, CLOSE_AFTER_SEND);
+    }
+    return this.#head(at, exchange, exchange.chunked ? CHUNKED : CONTENT_LENGTH_NONE);
+  }
+
+  #head(at: number, exchange: Exchange, length: number): number {
+    const { response, connection } = exchange;
+    const { status, fields } = response;
+    this.#count(status);
+    const lines = this.#lines(fields);
+    return this.#writer.headWith(at, status, connection, length, contentType(response), lines);
+  }
+
+  #lines(fields: readonly string[]): FieldLines {
+    const lines = this.#fields;
+    lines.clear();
+    for (let index = 0; index < fields.length; index += 2) {
+      lines.append(fields[index]!, fields[index + 1]!);
+    }
+    return lines;
+  }
+
+  // As many pieces of the body as there is space for, and its end.
+  #pieces(slot: number, exchange: Exchange): boolean {
+    const { response, chunked, headOnly } = exchange;
+    const sendSide = this.#sendSide;
+    const begin = sendSide.reserve(slot);
+    if (begin === NONE) {
+      this.#onDry(slot);
+      return false;
+    }
+    const limit = sendSide.limit(slot);
+    let at = begin;
+    for (let piece = response.piece; piece !== undefined; piece = response.piece) {
+      const left = piece.length - response.pieceTaken;
+      if (headOnly) {
+        response.take(left);
+        continue;
+      }
+      const size = Math.min(left, limit - at - (chunked ? CHUNK_FRAME_SIZE_MAX : 0));
+      if (size < Math.min(left, PIECE_SIZE_MIN)) break;
+      if (chunked) at = this.#writer.chunkHead(at, size);
+      const from = response.pieceTaken;
+      this.#bytes.set(from === 0 && size === piece.length ? piece : piece.subarray(from, from + size), at);
+      at += size;
+      if (chunked) at = this.#writer.chunkEnd(at);
+      response.take(size);
+    }
+    let done = response.ended && response.piece === undefined;
+    if (done && chunked && !headOnly) {
+      const lines = this.#lines(response.trailers);
+      if (at + lines.size + CHUNK_FRAME_SIZE_MAX > limit) done = false;
+      else at = this.#writer.lastChunk(at, lines);
+    }
+    if (at !== begin) sendSide.commit(slot, at);
+    return done;
+  }
+
+  // The response is complete. What the handler did not read of the body is dropped, or ends the
+  // connection.
+  #complete(slot: number, exchange: Exchange): void {
+    const exchanges = this.#exchanges;
+    exchanges.shift(slot);
+    exchange.responseDone = true;
+    if (exchange.bodyState === BODY_DONE) {
+      exchanges.release(exchange);
+      return;
+    }
+    exchange.requestBody?.fail(new ExchangeError('the response has ended', 0));
+    exchange.bodyState = BODY_DROPPED;
+    if (!this.#table.has(slot, CLOSE_AFTER_SEND)) return;
+    this.#table.setFlag(slot, LINGER_AFTER_SEND);
+    exchanges.setReceiving(slot, NONE);
+    exchanges.release(exchange);
+  }
+
+  #count(status: number): void {
+    count(this.#counters, responseCounter(status));
+  }
+}
+
+function bodySize(body: string | Uint8Array | undefined): number {
+  if (body === undefined) return 0;
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+}
+
+function contentType(response: BoundResponse): Uint8Array | null {
+  const { body, status } = response;
+  if (response.isTyped || !hasContent(status)) return null;
+  if (typeof body === 'string') return TEXT_PLAIN;
+  return body === undefined ? null : BYTES;
+}
+
+function responseCounter(status: number): number {
+  if (status < 300) return Counter.responses2xx;
+  if (status < 400) return Counter.responses3xx;
+  return status < 500 ? Counter.responses4xx : Counter.responses5xx;
+}
