@@ -1,83 +1,92 @@
-// Writes response heads, and the small bodies of error responses, into a thread's send memory.
+// Writes responses, or their heads and the frames of their content, into a thread's send memory.
 //
 // Owner: one thread. Data plane: all text was turned into bytes at construction, and writing copies
-// them. The caller checks the space beforehand, RESPONSE_HEAD_SIZE_MAX bytes and those of `extra`;
-// every method answers the offset behind what it wrote.
+// them. The caller checks the space beforehand, RESPONSE_HEAD_SIZE_MAX bytes for a head and those
+// of its fields; every method answers the offset behind what it wrote.
 //
-// The answer that matters most, 200 with an empty body, is one copy of a template that holds the
-// date; it is renewed when the date changes, once a second. Measured for its 75 bytes, the cost of
-// `bytes.set(template, at)` being 1: copyWithin 1.9, a loop over the bytes 2.7; in a
-// SharedArrayBuffer 1, 1.6 and 2. (A DataView that moves doubles takes 0.6 and is not worth its
-// trick.)
+// The answer that matters most, 200 with an empty body, is one copy of a prepared response.
+// Measured for its 75 bytes, the cost of `bytes.set(template, at)` being 1: copyWithin 1.9, a loop
+// over the bytes 2.7; in a SharedArrayBuffer 1, 1.6 and 2. (A DataView that moves doubles takes 0.6
+// and is not worth its trick.)
 
 import { assert } from '../base/assert.ts';
 import { ascii, DIGIT_0 } from './characters.ts';
 import { DATE_FIELD_SIZE, type DateField } from './date-field.ts';
-import { hasContent, reasonPhrase, STATUS_CODES, STATUS_MAX, STATUS_MIN } from './status.ts';
+import { PreparedResponse } from './prepared-response.ts';
+import {
+  CONNECTION_CLOSE,
+  CRLF,
+  copy,
+  copyRange,
+  errorBody,
+  LENGTH_UNKNOWN,
+  LENGTH_UNTIL_CLOSE,
+  NONE,
+  RESPONSE_FIELDS_SIZE_MAX,
+  RESPONSE_HEAD_SIZE_MAX,
+  writeContentFields,
+  writeStart,
+} from './response-head.ts';
 
-/** What a response says about its connection, RFC 9112 9.3. */
-export const CONNECTION_DEFAULT = 0;
-export const CONNECTION_CLOSE = 1;
-/** For a client of HTTP/1.0 that asked to go on. */
-export const CONNECTION_KEEP_ALIVE = 2;
+export {
+  CONNECTION_CLOSE,
+  CONNECTION_DEFAULT,
+  CONNECTION_KEEP_ALIVE,
+  CONTENT_TYPE_SIZE_MAX,
+  LENGTH_CHUNKED,
+  LENGTH_UNKNOWN,
+  LENGTH_UNTIL_CLOSE,
+  RESPONSE_FIELDS_SIZE_MAX,
+  RESPONSE_HEAD_SIZE_MAX,
+} from './response-head.ts';
 
-/** The longest value of a Content-Type field. */
-export const CONTENT_TYPE_SIZE_MAX = 96;
-
-/**
- * No head and no whole error response is longer, `extra` not counted: 46 bytes of status line, 37
- * of date, 24 of connection, 16 + 96 of content type, 28 of content length, the empty line's 2.
- */
-export const RESPONSE_HEAD_SIZE_MAX = 256;
-
-const CONNECTION_LINES: readonly Uint8Array[] = [
-  ascii(''),
-  ascii('Connection: close\r\n'),
-  ascii('Connection: keep-alive\r\n'),
-];
-const CRLF = ascii('\r\n');
-const CONTENT_TYPE = ascii('Content-Type: ');
-const CONTENT_LENGTH = ascii('Content-Length: ');
-const CONTENT_LENGTH_ZERO = ascii('Content-Length: 0\r\n');
 /** The content type of every text that is sent. */
 export const TEXT_PLAIN: Uint8Array = ascii('text/plain; charset=utf-8');
-const NONE = ascii('');
+/** Says to a client that waits that its body is wanted, RFC 9110 15.2.1. */
+export const CONTINUE_RESPONSE: Uint8Array = ascii('HTTP/1.1 100 Continue\r\n\r\n');
+
+/** The most bytes of `chunkHead`: 8 digits and CRLF. */
+export const CHUNK_HEAD_SIZE_MAX = 10;
+export const CHUNK_END_SIZE = 2;
+/** The bytes of `lastChunk` without trailers. */
+export const LAST_CHUNK_SIZE = 5;
+
+const LAST_CHUNK = ascii('0\r\n');
 
 export class ResponseWriter {
   readonly #bytes: Uint8Array;
   readonly #date: DateField;
-  // By status - STATUS_MIN; empty for a status that is not known.
-  readonly #statusLines: readonly Uint8Array[];
-  readonly #errorBodies: readonly Uint8Array[];
-  readonly #template: Uint8Array;
-  readonly #templateDateAt: number;
-  #templateVersion: number;
+  readonly #ok: PreparedResponse;
 
   constructor(bytes: Uint8Array, date: DateField) {
     assert(date.bytes.length === DATE_FIELD_SIZE, 'the date field has a fixed size');
     this.#bytes = bytes;
     this.#date = date;
-    this.#statusLines = byStatus((status) => `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n`);
-    this.#errorBodies = byStatus((status) => `${status} ${reasonPhrase(status)}\n`);
-    const ok = this.#statusLine(200);
-    this.#templateDateAt = ok.length;
-    this.#templateVersion = date.version;
-    this.#template = Uint8Array.from([...ok, ...date.bytes, ...CONTENT_LENGTH_ZERO, ...CRLF]);
+    this.#ok = this.prepare(200, NONE, null, NONE);
   }
 
   /** A response without content. */
   empty(at: number, status: number, connection: number): number {
-    assert(at >= 0 && at + RESPONSE_HEAD_SIZE_MAX <= this.#bytes.length, 'a head has its space');
-    if (status !== 200 || connection !== CONNECTION_DEFAULT)
-      return this.#head(at, status, connection, 0, null, NONE);
-    if (this.#templateVersion !== this.#date.version) this.#renewTemplate();
-    this.#bytes.set(this.#template, at);
-    return at + this.#template.length;
+    this.#check(at, RESPONSE_HEAD_SIZE_MAX);
+    if (status === 200) return this.#ok.write(this.#bytes, at, connection, false);
+    // A 304 has the length of what GET would have answered, which is not nothing: RFC 9110 8.6.
+    return this.#head(
+      at,
+      status,
+      connection,
+      status === 304 ? LENGTH_UNKNOWN : 0,
+      null,
+      NONE,
+      0,
+      0,
+    );
   }
 
   /**
-   * The head of a response of `contentLength` bytes, which the caller sends next unless the request
-   * was HEAD. `contentType` is the value of the field, or null for none.
+   * The head of a response of `contentLength` bytes, or with a LENGTH_ in its place. The content
+   * is the caller's to send, unless the request was HEAD or the status is 304: then the length is
+   * what GET would have answered, RFC 9110 8.6. `contentType` is the value of the field, or null
+   * for none. `fields` has `fieldsSize` bytes of field lines at `fieldsOffset`.
    */
   head(
     at: number,
@@ -85,12 +94,26 @@ export class ResponseWriter {
     connection: number,
     contentLength: number,
     contentType: Uint8Array | null,
+    fields: Uint8Array = NONE,
+    fieldsOffset = 0,
+    fieldsSize = 0,
   ): number {
-    assert(at >= 0 && at + RESPONSE_HEAD_SIZE_MAX <= this.#bytes.length, 'a head has its space');
-    assert(contentLength === 0 || hasContent(status), 'this status has no content');
-    if (contentType !== null)
-      assert(contentType.length <= CONTENT_TYPE_SIZE_MAX, 'a content type has its space');
-    return this.#head(at, status, connection, contentLength, contentType, NONE);
+    assert(fieldsSize <= RESPONSE_FIELDS_SIZE_MAX, 'the fields of a response have their space');
+    assert(fieldsOffset + fieldsSize <= fields.length, 'the fields are where they are said to be');
+    this.#check(at, RESPONSE_HEAD_SIZE_MAX + fieldsSize);
+    assert(contentLength >= LENGTH_UNKNOWN, 'a length is a number or one of the LENGTH_ codes');
+    if (contentLength === LENGTH_UNTIL_CLOSE)
+      assert(connection === CONNECTION_CLOSE, 'content that ends with its connection closes it');
+    return this.#head(
+      at,
+      status,
+      connection,
+      contentLength,
+      contentType,
+      fields,
+      fieldsOffset,
+      fieldsSize,
+    );
   }
 
   /**
@@ -104,13 +127,75 @@ export class ResponseWriter {
     headOnly: boolean,
     extra: Uint8Array | null,
   ): number {
-    assert(status >= 400, 'an error response has an error status');
+    const body = errorBody(status);
     const fields = extra ?? NONE;
-    const space = RESPONSE_HEAD_SIZE_MAX + fields.length;
-    assert(at >= 0 && at + space <= this.#bytes.length, 'an error response has its space');
-    const body = this.#errorBodies[status - STATUS_MIN]!;
-    const end = this.#head(at, status, connection, body.length, TEXT_PLAIN, fields);
-    return headOnly ? end : this.#copy(end, body);
+    const size = fields.length;
+    this.#check(at, RESPONSE_HEAD_SIZE_MAX + size);
+    const end = this.#head(at, status, connection, body.length, TEXT_PLAIN, fields, 0, size);
+    return headOnly ? end : copy(this.#bytes, end, body);
+  }
+
+  /** The interim response to a client that waits before it sends its body: RFC 9110 10.1.1. */
+  interimContinue(at: number): number {
+    this.#check(at, CONTINUE_RESPONSE.length);
+    return copy(this.#bytes, at, CONTINUE_RESPONSE);
+  }
+
+  /** What comes before the `size` bytes of a chunk, at least one: RFC 9112 7.1. */
+  chunkHead(at: number, size: number): number {
+    assert(size > 0 && size <= 0x7fff_ffff, 'a chunk has bytes, and their count has 31 bits');
+    this.#check(at, CHUNK_HEAD_SIZE_MAX);
+    const bytes = this.#bytes;
+    let end = at + 1;
+    for (let rest = size >> 4; rest > 0; rest >>= 4) end++;
+    let rest = size;
+    for (let index = end - 1; index >= at; index--) {
+      const digit = rest & 0xf;
+      // Behind 9 comes "a", 39 later than the next character.
+      bytes[index] = digit < 10 ? DIGIT_0 + digit : DIGIT_0 + 39 + digit;
+      rest >>= 4;
+    }
+    return copy(bytes, end, CRLF);
+  }
+
+  /** What comes behind the bytes of a chunk. */
+  chunkEnd(at: number): number {
+    this.#check(at, CHUNK_END_SIZE);
+    return copy(this.#bytes, at, CRLF);
+  }
+
+  /** The end of chunked content; `trailers` are prepared field lines, RFC 9112 7.1.2. */
+  lastChunk(at: number, trailers: Uint8Array = NONE, offset = 0, size = trailers.length): number {
+    assert(size <= RESPONSE_FIELDS_SIZE_MAX, 'the fields of a response have their space');
+    assert(offset + size <= trailers.length, 'the fields are where they are said to be');
+    this.#check(at, LAST_CHUNK_SIZE + size);
+    let end = copy(this.#bytes, at, LAST_CHUNK);
+    end = copyRange(this.#bytes, end, trailers, offset, size);
+    return copy(this.#bytes, end, CRLF);
+  }
+
+  /**
+   * Lays out a response that is sent often; `fields` are prepared field lines. Its date is that of
+   * this writer. Control plane.
+   */
+  prepare(
+    status: number,
+    fields: Uint8Array,
+    contentType: Uint8Array | null,
+    body: Uint8Array,
+  ): PreparedResponse {
+    return new PreparedResponse(this.#date, status, { fields, contentType, body });
+  }
+
+  /** Sends a prepared response, or its head alone for HEAD; it takes `prepared.sizeMax` bytes. */
+  writePrepared(
+    at: number,
+    prepared: PreparedResponse,
+    connection: number,
+    headOnly: boolean,
+  ): number {
+    this.#check(at, prepared.sizeMax);
+    return prepared.write(this.#bytes, at, connection, headOnly);
   }
 
   #head(
@@ -119,57 +204,19 @@ export class ResponseWriter {
     connection: number,
     contentLength: number,
     contentType: Uint8Array | null,
-    extra: Uint8Array,
+    fields: Uint8Array,
+    fieldsOffset: number,
+    fieldsSize: number,
   ): number {
-    assert(connection >= 0 && connection < CONNECTION_LINES.length, 'a connection has a code');
-    let end = this.#copy(at, this.#statusLine(status));
-    // Always, RFC 9110 6.6.1.
-    end = this.#copy(end, this.#date.bytes);
-    if (connection !== CONNECTION_DEFAULT) end = this.#copy(end, CONNECTION_LINES[connection]!);
-    if (contentType !== null) {
-      end = this.#copy(end, CONTENT_TYPE);
-      end = this.#copy(end, contentType);
-      end = this.#copy(end, CRLF);
-    }
-    if (hasContent(status)) end = this.#contentLength(end, contentLength);
-    if (extra.length > 0) end = this.#copy(end, extra);
-    return this.#copy(end, CRLF);
+    const bytes = this.#bytes;
+    let end = writeStart(bytes, at, status, this.#date.bytes, connection);
+    end = writeContentFields(bytes, end, status, contentLength, contentType);
+    end = copyRange(bytes, end, fields, fieldsOffset, fieldsSize);
+    return copy(bytes, end, CRLF);
   }
 
-  #statusLine(status: number): Uint8Array {
-    assert(status >= STATUS_MIN && status <= STATUS_MAX, 'a status is within its range');
-    const line = this.#statusLines[status - STATUS_MIN]!;
-    assert(line.length > 0, 'a status has a reason phrase');
-    return line;
+  #check(at: number, size: number): void {
+    assert(at >= 0, 'an offset is not negative');
+    assert(at + size <= this.#bytes.length, 'what is written has its space');
   }
-
-  #contentLength(at: number, contentLength: number): number {
-    assert(contentLength >= 0 && contentLength <= 0x7fff_ffff, 'a length has 31 bits');
-    const first = this.#copy(at, CONTENT_LENGTH);
-    let end = first + 1;
-    for (let rest = contentLength; rest > 9; rest = (rest / 10) | 0) end++;
-    let rest = contentLength;
-    for (let digit = end - 1; digit >= first; digit--) {
-      this.#bytes[digit] = DIGIT_0 + (rest % 10);
-      rest = (rest / 10) | 0;
-    }
-    return this.#copy(end, CRLF);
-  }
-
-  #renewTemplate(): void {
-    this.#template.set(this.#date.bytes, this.#templateDateAt);
-    this.#templateVersion = this.#date.version;
-  }
-
-  #copy(at: number, part: Uint8Array): number {
-    this.#bytes.set(part, at);
-    return at + part.length;
-  }
-}
-
-// Control plane.
-function byStatus(text: (status: number) => string): readonly Uint8Array[] {
-  const lines = new Array<Uint8Array>(STATUS_MAX - STATUS_MIN + 1).fill(NONE);
-  for (const status of STATUS_CODES) lines[status - STATUS_MIN] = ascii(text(status));
-  return lines;
 }

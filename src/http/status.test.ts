@@ -1,7 +1,14 @@
-import { equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, throws } from 'node:assert/strict';
 import { STATUS_CODES as NODE_PHRASES } from 'node:http';
 import { test } from 'node:test';
-import { reasonPhrase, STATUS_CODES, STATUS_MAX, STATUS_MIN } from './status.ts';
+import {
+  hasContent,
+  isContentLengthAllowed,
+  reasonPhrase,
+  STATUS_CODES,
+  STATUS_MAX,
+  STATUS_MIN,
+} from './status.ts';
 
 // Where the phrases of Node are those of an older RFC, or of none.
 const RENAMED = new Map([
@@ -24,6 +31,16 @@ test('the codes ascend from the lowest to the highest', () => {
   equal(STATUS_CODES.at(-1), STATUS_MAX);
   for (let i = 1; i < STATUS_CODES.length; i++)
     equal(STATUS_CODES[i]! > STATUS_CODES[i - 1]!, true);
+});
+
+test('1xx, 204, 205 and 304 have no content: RFC 9110 6.4.1, 15.3.6', () => {
+  const without = STATUS_CODES.filter((status) => !hasContent(status));
+  deepEqual(without, [100, 101, 102, 103, 204, 205, 304]);
+});
+
+test('1xx and 204 have no Content-Length: RFC 9110 8.6', () => {
+  const without = STATUS_CODES.filter((status) => !isContentLengthAllowed(status));
+  deepEqual(without, [100, 101, 102, 103, 204]);
 });
 
 test('a status without a phrase is asserted', () => {

@@ -80,9 +80,14 @@ export function isFinalStatus(status: number): boolean {
   return status >= 200 && REASONS[status] !== undefined;
 }
 
-/** True exactly when a response with this status may have content: RFC 9110 6.4.1. */
+/** True exactly when a response with this status may have content: RFC 9110 6.4.1, 15.3.6. */
 export function hasContent(status: number): boolean {
-  return status >= 200 && status !== 204 && status !== 304;
+  return isContentLengthAllowed(status) && status !== 205 && status !== 304;
+}
+
+/** True exactly when a response with this status may have a Content-Length: RFC 9110 8.6. */
+export function isContentLengthAllowed(status: number): boolean {
+  return status >= 200 && status !== 204;
 }
 
 /** The reason phrase of a status code that has one. */
