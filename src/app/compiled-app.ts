@@ -5,6 +5,7 @@ import type { NamedTask } from '../delegate/task-runner.ts';
 import { METHOD_NAMES } from '../http/method.ts';
 import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
+import { NONE } from '../memory/pool.ts';
 import type { App, Handler } from './app.ts';
 
 /** In `taskIndexes`: the route has a handler. */
@@ -19,6 +20,8 @@ export interface CompiledApp {
   readonly router: Router;
   /** By route; `refuse` for a route that delegates. */
   readonly handlers: readonly Handler[];
+  /** The route that stands in for those that were not found, or NONE. */
+  readonly fallbackRoute: number;
   /** By route: the index of its task, or NOT_DELEGATED. */
   readonly taskIndexes: Int32Array;
   readonly tasks: readonly NamedTask[];
@@ -32,7 +35,7 @@ export function compileApp(app: App): CompiledApp {
   }
   const keys = Object.keys(app.routes);
   const routes = keys.map(parseRoute);
-  const taskIndexes = new Int32Array(keys.length).fill(NOT_DELEGATED);
+  const taskIndexes = new Int32Array(keys.length + 1).fill(NOT_DELEGATED);
   const handlers = keys.map((key, index): Handler => {
     const answer = app.routes[key]!;
     if (typeof answer === 'function') return answer;
@@ -44,8 +47,14 @@ export function compileApp(app: App): CompiledApp {
     taskIndexes[index] = task;
     return refuse;
   });
+  const { fallback } = app;
+  if (fallback !== undefined) {
+    if (typeof fallback !== 'function') throw new AppError('the fallback is not a function');
+    handlers.push(fallback);
+  }
+  const fallbackRoute = fallback === undefined ? NONE : keys.length;
   try {
-    return { router: new Router(routes), handlers, taskIndexes, tasks };
+    return { router: new Router(routes), handlers, fallbackRoute, taskIndexes, tasks };
   } catch (error) {
     throw new AppError((error as Error).message);
   }

@@ -5,7 +5,8 @@
 // exception tells of a mistake in the application.
 
 import { abandon } from '../base/thenable.ts';
-import { checkField } from '../http/field-lines.ts';
+import { FieldLines } from '../http/field-lines.ts';
+import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 
 /** The most bytes that wait to be taken when another `write` is allowed. */
@@ -50,6 +51,8 @@ interface Waiting {
 }
 
 const NO_FIELDS: readonly string[] = [];
+// Fields are checked when they are set, so that the mistake is found where it was made.
+const CHECKED = new FieldLines();
 
 export class BoundResponse implements Response {
   /** The only piece of the body, if `end` was given it and nothing was written before. */
@@ -68,6 +71,7 @@ export class BoundResponse implements Response {
   #headSent = false;
   // Names and values in turn.
   #fields: string[] | undefined;
+  #fieldsSize = 0;
   #trailers: string[] | undefined;
   // Pieces of the body that were not taken yet, the first of them from `#taken` on.
   readonly #pieces: Uint8Array[] = [];
@@ -97,8 +101,8 @@ export class BoundResponse implements Response {
 
   field(name: string, value: string): this {
     this.#checkOpen();
-    checkField(name, value);
-    if (name.toLowerCase() === 'content-type') this.isTyped = true;
+    this.#checkField(name, value);
+    if (CHECKED.hasContentType) this.isTyped = true;
     this.#fields ??= [];
     this.#fields.push(name, value);
     return this;
@@ -116,7 +120,7 @@ export class BoundResponse implements Response {
   trailer(name: string, value: string): this {
     this.#checkBound();
     if (this.ended) throw new Error('the response has ended already');
-    checkField(name, value);
+    this.#checkField(name, value);
     this.#trailers ??= [];
     this.#trailers.push(name, value);
     return this;
@@ -192,6 +196,17 @@ export class BoundResponse implements Response {
     this.#written += size;
   }
 
+  #checkField(name: string, value: string): void {
+    CHECKED.clear();
+    CHECKED.append(name, value);
+    if (this.#fieldsSize + CHECKED.size > RESPONSE_FIELDS_SIZE_MAX) {
+      throw new RangeError(
+        `the fields of a response take more than ${RESPONSE_FIELDS_SIZE_MAX} bytes`,
+      );
+    }
+    this.#fieldsSize += CHECKED.size;
+  }
+
   #checkBound(): void {
     if (!this.#bound) throw new Error('the response was used after it had ended');
   }
@@ -210,6 +225,11 @@ export class BoundResponse implements Response {
 
   get trailers(): readonly string[] {
     return this.#trailers ?? NO_FIELDS;
+  }
+
+  /** Bytes of the field lines. */
+  get fieldsSize(): number {
+    return this.#fieldsSize;
   }
 
   /** The first piece that was not taken yet, or undefined; of it `pieceTaken` bytes were taken. */
@@ -262,6 +282,7 @@ export class BoundResponse implements Response {
     this.#status = 200;
     this.#headSent = false;
     this.#fields = undefined;
+    this.#fieldsSize = 0;
     this.#trailers = undefined;
     this.#written = 0;
   }

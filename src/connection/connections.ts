@@ -5,9 +5,9 @@
 
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { assert, unreachable } from '../base/assert.ts';
-import type { RequestOptions } from '../base/options.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
+import type { RequestOptions } from '../base/options.ts';
 import { BodyDecoder } from '../http/body-decoder.ts';
 import { DateField } from '../http/date-field.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
@@ -122,6 +122,7 @@ export class Connections {
       writer: new ResponseWriter(bytes, this.#date),
       counters,
       onDry: (slot) => this.#lifecycle.terminate(slot, NO_MEMORY),
+      onUserCode: () => loop.userCodeRan(),
       onProgress: (slot) => this.#onProgress(slot),
     });
     this.#requestSide = new RequestSide({
@@ -307,7 +308,8 @@ export class Connections {
 
   // The receive was cancelled because bytes came too early; by now they may have been served.
   #onRecvCancelled(slot: number): void {
-    const waits = this.table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED) || this.#endsUnread(slot);
+    const waits =
+      this.table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED) || this.#endsUnread(slot);
     if (this.table.state(slot) === LINGERING) this.#recvSide.arm(slot);
     else if (this.table.state(slot) === OPEN && !waits) this.#recvSide.arm(slot);
   }
@@ -340,7 +342,8 @@ export class Connections {
 
   // True exactly when the next bytes of the connection may be looked at.
   #isReady(slot: number): boolean {
-    if (this.table.state(slot) !== OPEN || this.table.has(slot, SUSPENDED | BODY_PAUSED)) return false;
+    if (this.table.state(slot) !== OPEN || this.table.has(slot, SUSPENDED | BODY_PAUSED))
+      return false;
     return !this.#endsUnread(slot);
   }
 

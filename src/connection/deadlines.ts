@@ -8,8 +8,8 @@
 //
 // Owner: one thread. Data plane.
 
-import type { RequestOptions } from '../base/options.ts';
 import { msBetween } from '../base/clock.ts';
+import type { RequestOptions } from '../base/options.ts';
 import type { Loop } from '../loop/loop.ts';
 
 // What is waited for.

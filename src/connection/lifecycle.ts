@@ -15,8 +15,8 @@ import type { Io } from '../io/io.ts';
 import { SHUT_RDWR, SHUT_WR } from '../kernel/sockets.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
-import { BY_PEER, SERVED } from './close-reason.ts';
 import { abort } from './abort.ts';
+import { BY_PEER, SERVED } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
   CLOSE_IN_FLIGHT,
@@ -116,7 +116,10 @@ export class Lifecycle {
     exchanges.setReceiving(slot, NONE);
     if (receiving?.responseDone === true) exchanges.release(receiving);
     for (let first = exchanges.first(slot); first !== undefined; first = exchanges.first(slot)) {
-      if (first.handled) abort(first);
+      if (first.handled) {
+        abort(first);
+        this.#loop.userCodeRan();
+      }
       exchanges.shift(slot);
       exchanges.release(first);
     }

@@ -189,6 +189,7 @@ export class RequestSide {
     const { slot } = exchange;
     exchange.requestBody?.fail(error);
     exchange.response.fail(error);
+    this.#onUserCode();
     if (exchange.headWritten) {
       this.#onBroken(slot, reason);
       return;
@@ -258,7 +259,9 @@ export class RequestSide {
 
   #findRoute(start: number): number {
     const { pathOffset, pathSize, method } = this.parser;
-    return this.#app.router.find(this.#bytes, start + pathOffset, pathSize, method);
+    const route = this.#app.router.find(this.#bytes, start + pathOffset, pathSize, method);
+    const { fallbackRoute } = this.#app;
+    return route < 0 && fallbackRoute !== NONE ? fallbackRoute : route;
   }
 
   // The current exchange is that of the request just parsed.

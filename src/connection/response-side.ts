@@ -18,13 +18,13 @@ import { Counter, count } from '../base/counters.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import type { ResponseWriter } from '../http/response-writer.ts';
 import {
+  CHUNK_END_SIZE,
+  CHUNK_HEAD_SIZE_MAX,
   CONNECTION_CLOSE,
-  CONTENT_LENGTH_NONE,
-  CHUNKED,
-  CHUNK_FRAME_SIZE_MAX,
-  INTERIM_SIZE_MAX,
+  LAST_CHUNK_SIZE,
+  LENGTH_CHUNKED,
+  LENGTH_UNTIL_CLOSE,
   RESPONSE_HEAD_SIZE_MAX,
-  RESPONSE_FIELDS_SIZE_MAX,
   TEXT_PLAIN,
 } from '../http/response-writer.ts';
 import { hasContent } from '../http/status.ts';
@@ -44,7 +44,7 @@ const PIECE_SIZE_MIN = 512;
 export const BODY_DROP_MAX = 65_536;
 
 const BYTES = new TextEncoder().encode('application/octet-stream');
-const NO_FIELDS = new Uint8Array(0);
+const CHUNK_FRAME_SIZE_MAX = CHUNK_HEAD_SIZE_MAX + CHUNK_END_SIZE + LAST_CHUNK_SIZE;
 
 export interface ResponseSideOptions {
   readonly bytes: Uint8Array;
@@ -55,6 +55,8 @@ export interface ResponseSideOptions {
   readonly counters: Counters;
   /** The send blocks are dry: the connection must end. */
   readonly onDry: (slot: number) => void;
+  /** Tells the loop that code of the user is going to run. */
+  readonly onUserCode: () => void;
   /** The connection may go on with bytes that wait to be looked at. */
   readonly onProgress: (slot: number) => void;
 }
@@ -70,8 +72,9 @@ export class ResponseSide {
   readonly #writer: ResponseWriter;
   readonly #counters: Counters;
   readonly #onDry: (slot: number) => void;
+  readonly #onUserCode: () => void;
   readonly #onProgress: (slot: number) => void;
-  readonly #fields = new FieldLines(RESPONSE_FIELDS_SIZE_MAX);
+  readonly #fields = new FieldLines();
 
   constructor(options: ResponseSideOptions) {
     this.#bytes = options.bytes;
@@ -83,6 +86,7 @@ export class ResponseSide {
     this.#writer = options.writer;
     this.#counters = options.counters;
     this.#onDry = options.onDry;
+    this.#onUserCode = options.onUserCode;
     this.#onProgress = options.onProgress;
   }
 
@@ -98,8 +102,8 @@ export class ResponseSide {
       return this.#writer.empty(space, status, connection);
     }
     const size = bodySize(body);
-    if (space + RESPONSE_SPACE_MIN + size > limit) return NONE;
-    const next = this.#head(space, exchange, size);
+    if (space + RESPONSE_HEAD_SIZE_MAX + response.fieldsSize + size > limit) return NONE;
+    const next = this.#head(space, exchange, size, contentType(response));
     if (exchange.headOnly || body === undefined) return next;
     if (typeof body === 'string') this.#text.write(body, next);
     else this.#bytes.set(body, next);
@@ -166,7 +170,7 @@ export class ResponseSide {
     const at = this.#reserve(slot);
     if (at === NONE) return false;
     exchange.expectsContinue = false;
-    this.#sendSide.commit(slot, this.#writer.continue(at));
+    this.#sendSide.commit(slot, this.#writer.interimContinue(at));
     return true;
   }
 
@@ -177,7 +181,9 @@ export class ResponseSide {
     this.#decideConnection(slot, exchange);
     exchange.headWritten = true;
     const end =
-      exchange.status === BY_HANDLER ? this.#beginByHandler(at, exchange) : this.#given(at, exchange);
+      exchange.status === BY_HANDLER
+        ? this.#beginByHandler(at, exchange)
+        : this.#given(at, exchange);
     this.#sendSide.commit(slot, end);
     return true;
   }
@@ -235,6 +241,7 @@ export class ResponseSide {
     const { response } = exchange;
     response.beginSending();
     const { body } = response;
+    const type = contentType(response);
     let size = response.bodySize;
     if (!response.streams) {
       size = bodySize(body);
@@ -242,22 +249,22 @@ export class ResponseSide {
     } else if (response.ended && size === LENGTH_UNKNOWN && response.trailers.length === 0) {
       size = response.queuedSize;
     }
-    if (size !== LENGTH_UNKNOWN) return this.#head(at, exchange, size);
+    if (size !== LENGTH_UNKNOWN) return this.#head(at, exchange, size, type);
     exchange.chunked = exchange.version === 11;
     // HTTP/1.0 knows no chunks: the end of the connection ends the body, RFC 9112 6.3.
     if (!exchange.chunked) {
       exchange.connection = CONNECTION_CLOSE;
       this.#table.setFlag(exchange.slot, CLOSE_AFTER_SEND);
     }
-    return this.#head(at, exchange, exchange.chunked ? CHUNKED : CONTENT_LENGTH_NONE);
+    return this.#head(at, exchange, exchange.chunked ? LENGTH_CHUNKED : LENGTH_UNTIL_CLOSE, type);
   }
 
-  #head(at: number, exchange: Exchange, length: number): number {
+  #head(at: number, exchange: Exchange, length: number, type: Uint8Array | null): number {
     const { response, connection } = exchange;
     const { status, fields } = response;
     this.#count(status);
     const lines = this.#lines(fields);
-    return this.#writer.headWith(at, status, connection, length, contentType(response), lines);
+    return this.#writer.head(at, status, connection, length, type, lines.bytes, 0, lines.size);
   }
 
   #lines(fields: readonly string[]): FieldLines {
@@ -280,6 +287,8 @@ export class ResponseSide {
     }
     const limit = sendSide.limit(slot);
     let at = begin;
+    // Who waits until a piece was taken goes on as soon as Node has its turn.
+    this.#onUserCode();
     for (let piece = response.piece; piece !== undefined; piece = response.piece) {
       const left = piece.length - response.pieceTaken;
       if (headOnly) {
@@ -290,7 +299,10 @@ export class ResponseSide {
       if (size < Math.min(left, PIECE_SIZE_MIN)) break;
       if (chunked) at = this.#writer.chunkHead(at, size);
       const from = response.pieceTaken;
-      this.#bytes.set(from === 0 && size === piece.length ? piece : piece.subarray(from, from + size), at);
+      this.#bytes.set(
+        from === 0 && size === piece.length ? piece : piece.subarray(from, from + size),
+        at,
+      );
       at += size;
       if (chunked) at = this.#writer.chunkEnd(at);
       response.take(size);
@@ -298,8 +310,8 @@ export class ResponseSide {
     let done = response.ended && response.piece === undefined;
     if (done && chunked && !headOnly) {
       const lines = this.#lines(response.trailers);
-      if (at + lines.size + CHUNK_FRAME_SIZE_MAX > limit) done = false;
-      else at = this.#writer.lastChunk(at, lines);
+      if (at + lines.size + LAST_CHUNK_SIZE > limit) done = false;
+      else at = this.#writer.lastChunk(at, lines.bytes, 0, lines.size);
     }
     if (at !== begin) sendSide.commit(slot, at);
     return done;
