@@ -3,34 +3,20 @@
 //
 // Owner: one thread. Data plane, the constructor and the drain apart.
 
-import type { CompiledApp } from '../app/compiled-app.ts';
 import { assert, unreachable } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
-import type { RequestOptions } from '../base/options.ts';
-import { BodyDecoder } from '../http/body-decoder.ts';
-import { DateField } from '../http/date-field.ts';
-import { REQUEST_LIMITS } from '../http/request-limits.ts';
-import { RequestParser } from '../http/request-parser.ts';
-import { ResponseWriter } from '../http/response-writer.ts';
+import type { DateField } from '../http/date-field.ts';
 import type { Io } from '../io/io.ts';
 import { ACCEPT, CLOSE, RECV, SEND } from '../io/token.ts';
 import { ECANCELED, ENOBUFS } from '../kernel/errno.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
-import {
-  BODY_TIMEOUT,
-  BY_PEER,
-  BY_RESET,
-  DRAINING,
-  HEADER_TIMEOUT,
-  IDLE,
-  NO_MEMORY,
-  SEND_TIMEOUT,
-} from './close-reason.ts';
-import type { ConnectionMemoryOptions } from './connection-memory.ts';
-import { ConnectionMemory } from './connection-memory.ts';
+import type { ConnectionsOptions } from './assembly.ts';
+import { assemble } from './assembly.ts';
+import { BY_PEER, BY_RESET, DRAINING, NO_MEMORY } from './close-reason.ts';
+import type { ConnectionMemory } from './connection-memory.ts';
 import {
   BODY_PAUSED,
   CLOSE_AFTER_SEND,
@@ -45,23 +31,15 @@ import {
   SUSPENDED,
   TERMINATING,
 } from './connection-table.ts';
-import { BODY, Deadlines, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
-import { Exchanges } from './exchanges.ts';
-import { Lifecycle } from './lifecycle.ts';
-import { RecvSide } from './recv-side.ts';
-import type { TaskDelegation } from './request-side.ts';
-import { RequestSide } from './request-side.ts';
-import { ResponseSide } from './response-side.ts';
-import { SEND_DRAINED, SEND_FAILED, SendSide } from './send-side.ts';
-
-export interface ConnectionsOptions extends ConnectionMemoryOptions {
-  readonly loop: Loop;
-  readonly app: CompiledApp;
-  readonly counters: Counters;
-  readonly delegation: TaskDelegation;
-  readonly requests: RequestOptions;
-  readonly log: (message: string, error?: unknown) => void;
-}
+import type { Deadlines } from './deadlines.ts';
+import type { Exchanges } from './exchanges.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { RecvSide } from './recv-side.ts';
+import type { RequestSide } from './request-side.ts';
+import type { ResponseSide } from './response-side.ts';
+import type { SendSide } from './send-side.ts';
+import { SEND_DRAINED, SEND_FAILED } from './send-side.ts';
+import type { Waiting } from './waiting.ts';
 
 export class Connections {
   readonly table: ConnectionTable;
@@ -76,71 +54,32 @@ export class Connections {
   readonly #deadlines: Deadlines;
   readonly #responseSide: ResponseSide;
   readonly #requestSide: RequestSide;
-  readonly #date = new DateField();
+  readonly #waiting: Waiting;
+  readonly #date: DateField;
   // Connections whose unread bytes are looked at in the deferred phase: those with the flag
   // DEFERRED.
   readonly #deferred: SlotQueue;
 
   constructor(options: ConnectionsOptions) {
     const { loop, counters, capacity } = options;
-    const { bytes } = loop.io.memory;
     this.#loop = loop;
     this.#io = loop.io;
     this.#counters = counters;
-    this.#memory = new ConnectionMemory(loop.io, options);
-    const { table, sendBlocks, recvBlocks } = this.#memory;
-    this.table = table;
-    const parser = new RequestParser(REQUEST_LIMITS);
-    const exchanges = new Exchanges(
-      {
-        memory: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
-        parser,
-        bodySizeMax: options.requests.bodySizeMax,
-        onResponse: (exchange) => this.#responseSide.pump(exchange.slot),
-        onBodyWanted: (exchange) => this.#onBodyWanted(exchange.slot),
-      },
-      capacity,
-    );
-    this.#exchanges = exchanges;
-    this.#deadlines = new Deadlines(loop, options.requests, capacity);
-    this.#sendSide = new SendSide(loop.io, table, sendBlocks, this.#deadlines, counters);
-    this.#recvSide = new RecvSide(loop.io, table, recvBlocks, counters);
-    this.#lifecycle = new Lifecycle(
-      loop,
-      table,
-      exchanges,
-      this.#sendSide,
-      this.#recvSide,
-      counters,
-    );
-    this.#date.set(loop.clock.unixSeconds);
-    this.#responseSide = new ResponseSide({
-      bytes,
-      table,
-      exchanges,
-      sendSide: this.#sendSide,
-      writer: new ResponseWriter(bytes, this.#date),
-      counters,
-      onDry: (slot) => this.#lifecycle.terminate(slot, NO_MEMORY),
-      onUserCode: () => loop.userCodeRan(),
+    const parts = assemble(options, {
+      onBodyWanted: (slot) => this.#onBodyWanted(slot),
       onProgress: (slot) => this.#onProgress(slot),
     });
-    this.#requestSide = new RequestSide({
-      app: options.app,
-      bytes,
-      table,
-      exchanges,
-      sendSide: this.#sendSide,
-      responseSide: this.#responseSide,
-      parser,
-      decoder: new BodyDecoder(),
-      counters,
-      delegation: options.delegation,
-      requestsMax: options.requests.requestsMax,
-      onBroken: (slot, reason) => this.#lifecycle.terminate(slot, reason),
-      onUserCode: () => loop.userCodeRan(),
-      log: options.log,
-    });
+    this.#memory = parts.memory;
+    this.table = parts.memory.table;
+    this.#date = parts.date;
+    this.#exchanges = parts.exchanges;
+    this.#deadlines = parts.deadlines;
+    this.#sendSide = parts.sendSide;
+    this.#recvSide = parts.recvSide;
+    this.#lifecycle = parts.lifecycle;
+    this.#responseSide = parts.responseSide;
+    this.#requestSide = parts.requestSide;
+    this.#waiting = parts.waiting;
     this.#deferred = new SlotQueue(capacity);
   }
 
@@ -226,8 +165,9 @@ export class Connections {
 
   /** It is time to look what the connection waits for. */
   onTimer(slot: number): void {
-    if (this.table.state(slot) === OPEN) this.#onLook(slot);
-    else if (this.table.state(slot) === LINGERING) {
+    if (this.table.state(slot) === OPEN) {
+      if (this.#waiting.look(slot)) this.#afterServe(slot);
+    } else if (this.table.state(slot) === LINGERING) {
       this.#lifecycle.terminate(slot, this.table.reason(slot));
     }
   }
@@ -241,7 +181,7 @@ export class Connections {
   closeIdle(): void {
     for (let slot = 0; slot < this.table.pool.capacity; slot++) {
       if (this.table.state(slot) !== OPEN || this.table.has(slot, DEFERRED)) continue;
-      if (this.#isAwaited(slot) || this.#recvSide.isWaiting(slot)) continue;
+      if (this.#waiting.isAwaited(slot) || this.#recvSide.isWaiting(slot)) continue;
       this.#lifecycle.linger(slot, DRAINING);
     }
   }
@@ -320,11 +260,6 @@ export class Connections {
     return table.has(slot, CLOSE_AFTER_SEND) && this.#exchanges.receiving(slot) === undefined;
   }
 
-  // True exactly when responses are still to be formed or taken.
-  #isAwaited(slot: number): boolean {
-    return this.#exchanges.count(slot) > 0 || this.#sendSide.isOwing(slot);
-  }
-
   // Goes on with the bytes that were kept, and then with the buffers that were held.
   #serveUnread(slot: number): void {
     const recvSide = this.#recvSide;
@@ -384,58 +319,16 @@ export class Connections {
     const { table } = this;
     if (table.state(slot) !== OPEN) return;
     if (table.has(slot, SUSPENDED)) {
-      if (this.#isAwaited(slot)) count(this.#counters, Counter.suspended);
+      if (this.#waiting.isAwaited(slot)) count(this.#counters, Counter.suspended);
       else this.#lifecycle.terminate(slot, NO_MEMORY);
     } else if (this.#endsUnread(slot)) {
       if (this.#recvSide.release(slot)) table.setFlag(slot, LINGER_AFTER_SEND);
-      if (!this.#isAwaited(slot)) this.#lifecycle.finish(slot);
+      if (!this.#waiting.isAwaited(slot)) this.#lifecycle.finish(slot);
     } else if (!table.has(slot, BODY_PAUSED)) {
       if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
       else this.#recvSide.arm(slot);
     }
-    this.#await(slot);
-  }
-
-  // Notes what is waited for from now on.
-  #await(slot: number): void {
-    const { table } = this;
-    if (table.state(slot) !== OPEN) return;
-    let awaited = NOTHING;
-    if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) awaited = NOTHING;
-    else if (this.#exchanges.receiving(slot) !== undefined) awaited = BODY;
-    else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
-    else if (!this.#isAwaited(slot)) awaited = NEXT_REQUEST;
-    this.#deadlines.await(slot, awaited);
-  }
-
-  #onLook(slot: number): void {
-    const deadlines = this.#deadlines;
-    if (this.#sendSide.isOwing(slot) && deadlines.sendLeft(slot) <= 0) {
-      this.#lifecycle.terminate(slot, SEND_TIMEOUT);
-      return;
-    }
-    const receiving = this.#exchanges.receiving(slot);
-    let left = deadlines.left(slot, receiving === undefined ? 0 : receiving.receivedSize);
-    if (left <= 0) {
-      this.#onLate(slot);
-      if (this.table.state(slot) !== OPEN) return;
-      left = Number.MAX_SAFE_INTEGER;
-    }
-    if (this.#sendSide.isOwing(slot)) left = Math.min(left, deadlines.sendLeft(slot));
-    deadlines.look(slot, left);
-  }
-
-  // RFC 9110 15.5.9: who began to send a request is told why it gets no other answer.
-  #onLate(slot: number): void {
-    const awaited = this.#deadlines.awaited(slot);
-    this.#deadlines.done(slot);
-    if (awaited === NEXT_REQUEST) this.#lifecycle.terminate(slot, IDLE);
-    else if (awaited === HEAD) this.#requestSide.reject(slot, 408, HEADER_TIMEOUT);
-    else {
-      const receiving = this.#exchanges.receiving(slot)!;
-      this.#requestSide.breakBody(slot, receiving, 408, BODY_TIMEOUT);
-    }
-    this.#afterServe(slot);
+    this.#waiting.note(slot);
   }
 
   // The handler waits for bytes: those that were held back, or others.
@@ -461,9 +354,9 @@ export class Connections {
     if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) return;
     const receiving = this.#exchanges.receiving(slot);
     // The body is incomplete: RFC 9112 section 8.
-    if (receiving !== undefined) this.#requestSide.breakBody(slot, receiving, 400, BY_PEER);
+    if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);
     if (table.state(slot) !== OPEN) return;
-    if (this.#isAwaited(slot)) table.setFlag(slot, CLOSE_AFTER_SEND);
+    if (this.#waiting.isAwaited(slot)) table.setFlag(slot, CLOSE_AFTER_SEND);
     else this.#lifecycle.terminate(slot, BY_PEER);
   }
 
@@ -481,10 +374,10 @@ export class Connections {
     if (table.state(slot) !== OPEN || sent !== SEND_DRAINED) return;
     if (this.#exchanges.count(slot) > 0) this.#responseSide.pump(slot);
     if (table.state(slot) !== OPEN) return;
-    if (this.#endsUnread(slot) && !this.#isAwaited(slot)) this.#lifecycle.finish(slot);
+    if (this.#endsUnread(slot) && !this.#waiting.isAwaited(slot)) this.#lifecycle.finish(slot);
     else {
       if (table.has(slot, SUSPENDED)) this.#defer(slot);
-      this.#await(slot);
+      this.#waiting.note(slot);
     }
   }
 

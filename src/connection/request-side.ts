@@ -9,17 +9,11 @@
 
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { NOT_DELEGATED } from '../app/compiled-app.ts';
-import { ExchangeError } from '../app/exchange-error.ts';
 import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable } from '../base/thenable.ts';
-import {
-  BODY_COMPLETE,
-  BODY_DATA,
-  BODY_INCOMPLETE,
-  type BodyDecoder,
-} from '../http/body-decoder.ts';
+import type { BodyDecoder } from '../http/body-decoder.ts';
 import { isRepeat } from '../http/characters.ts';
 import { isSafe, METHOD_HEAD } from '../http/method.ts';
 import type { RequestParser } from '../http/request-parser.ts';
@@ -30,23 +24,17 @@ import {
   CONNECTION_KEEP_ALIVE,
 } from '../http/response-writer.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
-import { reasonPhrase } from '../http/status.ts';
 import { NONE } from '../memory/pool.ts';
 import { AsyncHandlers } from './async-handlers.ts';
+import { BodySide } from './body-side.ts';
 import { BAD_REQUEST } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import {
-  BODY_PAUSED,
-  CLOSE_AFTER_SEND,
-  LINGER_AFTER_SEND,
-  OPEN,
-  SUSPENDED,
-} from './connection-table.ts';
+import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND, OPEN, SUSPENDED } from './connection-table.ts';
 import type { Exchange } from './exchange.ts';
-import { BODY_DONE, BODY_DROPPED, BODY_OPEN, BY_HANDLER } from './exchange.ts';
+import { BODY_DONE, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { ResponseSide } from './response-side.ts';
-import { BODY_DROP_MAX, RESPONSE_SPACE_MIN } from './response-side.ts';
+import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
 
 /** Bytes that handlers of a thread may have copied of their requests: heads, and whole bodies. */
@@ -91,6 +79,7 @@ export interface RequestSideOptions {
 
 export class RequestSide {
   readonly parser: RequestParser;
+  readonly bodySide: BodySide;
   readonly #app: CompiledApp;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -98,7 +87,6 @@ export class RequestSide {
   readonly #exchanges: Exchanges;
   readonly #sendSide: SendSide;
   readonly #responseSide: ResponseSide;
-  readonly #decoder: BodyDecoder;
   readonly #counters: Counters;
   readonly #delegation: TaskDelegation;
   readonly #requestsMax: number;
@@ -122,7 +110,6 @@ export class RequestSide {
     this.#exchanges = options.exchanges;
     this.#sendSide = options.sendSide;
     this.#responseSide = options.responseSide;
-    this.#decoder = options.decoder;
     this.#counters = options.counters;
     this.#delegation = options.delegation;
     this.#requestsMax = options.requestsMax;
@@ -130,6 +117,7 @@ export class RequestSide {
     this.#onUserCode = options.onUserCode;
     this.#log = options.log;
     this.#handlers = new AsyncHandlers(this, options.counters, options.log);
+    this.bodySide = new BodySide({ ...options, failures: this });
   }
 
   /**
@@ -144,24 +132,13 @@ export class RequestSide {
     let at = start;
     while (at < end) {
       const receiving = this.#exchanges.receiving(slot);
-      if (receiving !== undefined) at = this.#receive(slot, receiving, at, end);
+      if (receiving !== undefined) at = this.bodySide.receive(slot, receiving, at, end);
       if (table.state(slot) !== OPEN || this.#exchanges.receiving(slot) !== undefined) break;
       if (at === end || table.has(slot, CLOSE_AFTER_SEND)) break;
       at = this.#requests(slot, at, end);
       if (this.#exchanges.receiving(slot) === undefined) break;
     }
     return at;
-  }
-
-  /** The task of an exchange that is still there is done. */
-  onTaskDone(
-    exchange: Exchange,
-    status: number,
-    result: Uint8Array,
-    offset: number,
-    size: number,
-  ): void {
-    this.#responseSide.onTaskDone(exchange, status, result, offset, size);
   }
 
   /** Answers with an error what has not become a request: a timeout. Nothing follows it. */
@@ -173,15 +150,6 @@ export class RequestSide {
     exchange.fail(status, null);
     this.#exchanges.enqueueCurrent(slot);
     this.#responseSide.pump(slot);
-  }
-
-  /** The rest of a body will not come: an error is the response, unless that has begun. */
-  breakBody(slot: number, exchange: Exchange, status: number, reason: number): void {
-    this.#endRequests(slot, reason);
-    this.#exchanges.setReceiving(slot, NONE);
-    exchange.bodyState = BODY_DONE;
-    if (exchange.responseDone) this.#exchanges.release(exchange);
-    else this.fail(exchange, new ExchangeError(reasonPhrase(status), status), status, reason);
   }
 
   /** The server answers what the handler could not, or ends the connection if that is too late. */
@@ -280,16 +248,7 @@ export class RequestSide {
     exchange.version = parser.version;
     exchange.safe = isSafe(parser.method);
     exchange.connection = this.#connection(slot);
-    if (parser.hasBody) this.#beginBody(exchange);
-  }
-
-  #beginBody(exchange: Exchange): void {
-    const { chunked, contentLength, expectsContinue } = this.parser;
-    exchange.bodyState = BODY_OPEN;
-    exchange.bodyLeft = contentLength;
-    exchange.expectsContinue = expectsContinue;
-    this.#decoder.begin(chunked, contentLength);
-    this.#decoder.save(exchange.decoderState, 0);
+    if (parser.hasBody) this.bodySide.begin(exchange);
   }
 
   // What the response says about the connection; and whether that ends is noted here.
@@ -426,73 +385,6 @@ export class RequestSide {
       this.#allowFields.set(methods, field);
     }
     return field;
-  }
-
-  // Bytes of a body, as far as they are wanted.
-  #receive(slot: number, exchange: Exchange, start: number, end: number): number {
-    const decoder = this.#decoder;
-    decoder.restore(exchange.decoderState, 0);
-    let at = start;
-    for (;;) {
-      const isDropped = exchange.bodyState === BODY_DROPPED;
-      const isWanted = isDropped || exchange.requestBody?.isWanted === true;
-      // Without further bytes it is told whether the body is complete.
-      const result = decoder.decode(this.#bytes, at, isWanted ? end : at);
-      at = decoder.next;
-      if (result === BODY_DATA) {
-        const { dataOffset, dataSize } = decoder;
-        const goesOn = isDropped
-          ? this.#drop(slot, exchange, dataSize)
-          : this.#push(slot, exchange, dataOffset, dataSize);
-        if (!goesOn) return end;
-      } else if (result === BODY_COMPLETE) {
-        this.#endBody(slot, exchange);
-        return at;
-      } else if (result === BODY_INCOMPLETE) {
-        decoder.save(exchange.decoderState, 0);
-        exchange.receivedSize = decoder.received;
-        if (at < end) this.#table.setFlag(slot, BODY_PAUSED);
-        return at;
-      } else {
-        this.breakBody(slot, exchange, result, BAD_REQUEST);
-        return end;
-      }
-    }
-  }
-
-  #push(slot: number, exchange: Exchange, offset: number, size: number): boolean {
-    const body = exchange.requestBody!;
-    this.#onUserCode();
-    if (body.isWhole) this.#exchanges.keep(exchange, size);
-    if (exchange.bodyLeft > 0) exchange.bodyLeft -= size;
-    exchange.expectsContinue = false;
-    if (body.push(this.#bytes, offset, size)) return true;
-    // The handler may answer; what still comes is not read.
-    this.#endRequests(slot, BAD_REQUEST);
-    this.#exchanges.setReceiving(slot, NONE);
-    exchange.bodyState = BODY_DONE;
-    return false;
-  }
-
-  // What nobody reads, up to a limit: then the connection ends instead.
-  #drop(slot: number, exchange: Exchange, size: number): boolean {
-    exchange.droppedSize += size;
-    if (exchange.droppedSize <= BODY_DROP_MAX) return true;
-    this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
-    this.#exchanges.setReceiving(slot, NONE);
-    this.#exchanges.release(exchange);
-    return false;
-  }
-
-  #endBody(slot: number, exchange: Exchange): void {
-    this.#exchanges.setReceiving(slot, NONE);
-    exchange.bodyState = BODY_DONE;
-    exchange.expectsContinue = false;
-    if (exchange.responseDone) this.#exchanges.release(exchange);
-    else {
-      this.#onUserCode();
-      exchange.requestBody?.end();
-    }
   }
 }
 

@@ -29,6 +29,7 @@ import {
 } from '../http/response-writer.ts';
 import { hasContent } from '../http/status.ts';
 import { NONE } from '../memory/pool.ts';
+import { BODY_DROP_MAX } from './body-side.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND } from './connection-table.ts';
 import type { Exchange } from './exchange.ts';
@@ -40,9 +41,6 @@ import type { SendSide } from './send-side.ts';
 export const RESPONSE_SPACE_MIN = 8192;
 /** Rather than a smaller piece of a body, none is written until the block has drained. */
 const PIECE_SIZE_MIN = 512;
-/** What a request that was not read may still bring before its connection is closed instead. */
-export const BODY_DROP_MAX = 65_536;
-
 const BYTES = new TextEncoder().encode('application/octet-stream');
 const CHUNK_FRAME_SIZE_MAX = CHUNK_HEAD_SIZE_MAX + CHUNK_END_SIZE + LAST_CHUNK_SIZE;
 

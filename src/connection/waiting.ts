@@ -1,0 +1,94 @@
+// What the connections of a thread wait for, and what becomes of one whose peer is late.
+//
+// Owner: one thread. Data plane.
+
+import { BODY_TIMEOUT, HEADER_TIMEOUT, IDLE, SEND_TIMEOUT } from './close-reason.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import { BODY_PAUSED, DEFERRED, OPEN, SUSPENDED } from './connection-table.ts';
+import type { Deadlines } from './deadlines.ts';
+import { BODY, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
+import type { Exchanges } from './exchanges.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { RecvSide } from './recv-side.ts';
+import type { RequestSide } from './request-side.ts';
+import type { SendSide } from './send-side.ts';
+
+/** RFC 9110 15.5.9. */
+const REQUEST_TIMEOUT = 408;
+
+export class Waiting {
+  readonly #table: ConnectionTable;
+  readonly #exchanges: Exchanges;
+  readonly #deadlines: Deadlines;
+  readonly #sendSide: SendSide;
+  readonly #recvSide: RecvSide;
+  readonly #requestSide: RequestSide;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(
+    table: ConnectionTable,
+    exchanges: Exchanges,
+    deadlines: Deadlines,
+    sendSide: SendSide,
+    recvSide: RecvSide,
+    requestSide: RequestSide,
+    lifecycle: Lifecycle,
+  ) {
+    this.#table = table;
+    this.#exchanges = exchanges;
+    this.#deadlines = deadlines;
+    this.#sendSide = sendSide;
+    this.#recvSide = recvSide;
+    this.#requestSide = requestSide;
+    this.#lifecycle = lifecycle;
+  }
+
+  /** True exactly when responses are still to be formed or taken. */
+  isAwaited(slot: number): boolean {
+    return this.#exchanges.count(slot) > 0 || this.#sendSide.isOwing(slot);
+  }
+
+  /** Notes what is waited for from now on. */
+  note(slot: number): void {
+    const table = this.#table;
+    if (table.state(slot) !== OPEN) return;
+    let awaited = NOTHING;
+    if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) awaited = NOTHING;
+    else if (this.#exchanges.receiving(slot) !== undefined) awaited = BODY;
+    else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
+    else if (!this.isAwaited(slot)) awaited = NEXT_REQUEST;
+    this.#deadlines.await(slot, awaited);
+  }
+
+  /** It is time to look. True when the peer is late, and its connection has to go on otherwise. */
+  look(slot: number): boolean {
+    const deadlines = this.#deadlines;
+    if (this.#sendSide.isOwing(slot) && deadlines.sendLeft(slot) <= 0) {
+      this.#lifecycle.terminate(slot, SEND_TIMEOUT);
+      return false;
+    }
+    const receiving = this.#exchanges.receiving(slot);
+    let left = deadlines.left(slot, receiving === undefined ? 0 : receiving.receivedSize);
+    const isLate = left <= 0;
+    if (isLate) {
+      this.#onLate(slot);
+      if (this.#table.state(slot) !== OPEN) return false;
+      left = deadlines.left(slot, 0);
+    }
+    if (this.#sendSide.isOwing(slot)) left = Math.min(left, deadlines.sendLeft(slot));
+    deadlines.look(slot, left);
+    return isLate;
+  }
+
+  // Who began to send a request is told why it gets no other answer.
+  #onLate(slot: number): void {
+    const awaited = this.#deadlines.awaited(slot);
+    this.#deadlines.done(slot);
+    if (awaited === NEXT_REQUEST) this.#lifecycle.terminate(slot, IDLE);
+    else if (awaited === HEAD) this.#requestSide.reject(slot, REQUEST_TIMEOUT, HEADER_TIMEOUT);
+    else {
+      const receiving = this.#exchanges.receiving(slot)!;
+      this.#requestSide.bodySide.break(slot, receiving, REQUEST_TIMEOUT, BODY_TIMEOUT);
+    }
+  }
+}
