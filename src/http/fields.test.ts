@@ -15,7 +15,7 @@ const HEAD = [
   'Blank: \t ',
   'COOKIE: c: d',
   'Cookies: e',
-  'z:\xe9',
+  'Z:\xe9',
   '\r\n',
 ].join('\r\n');
 const SHIFT = 9;
@@ -69,7 +69,7 @@ test('all lines are listed in their order', () => {
   const names: string[] = [];
   for (let at = first; fields.nextField(bytes, at, end); at = fields.next)
     names.push(text(fields.nameOffset, fields.nameSize));
-  deepEqual(names, 'Host Accept X_Y-1 cookie Empty Blank COOKIE Cookies z'.split(' '));
+  deepEqual(names, 'Host Accept X_Y-1 cookie Empty Blank COOKIE Cookies Z'.split(' '));
 });
 
 test('a head without fields has none', () => {
