@@ -1,6 +1,9 @@
 // The options of a server, as they were resolved at start: plain data that travels to every thread.
 // Types only.
 
+/** What a thread asks the kernel with: see `io/io.ts`. */
+export type BackendName = 'io_uring' | 'epoll';
+
 export interface ServerOptions {
   /** Listen port; 0 picks a free one. */
   readonly port: number;
@@ -15,6 +18,6 @@ export interface ServerOptions {
   readonly slowDuration: number;
   /** How long a connection may be silent before it is closed, in milliseconds. */
   readonly keepAliveTimeoutMs: number;
-  readonly backend: 'auto' | 'io_uring' | 'epoll';
+  readonly backend: 'auto' | BackendName;
   readonly verbose: boolean;
 }

@@ -12,6 +12,8 @@
 // - A cancelled operation completes with -ECANCELED, or with its result if that came first. The
 //   cancellation itself has no completion.
 
+import type { BackendName } from '../base/options.ts';
+
 /** Memory that the kernel may read and write. */
 export interface IoMemory {
   /** All of it, receive buffers included: offsets in this interface are into these bytes. */
@@ -19,8 +21,6 @@ export interface IoMemory {
   /** Where the caller's own part begins, of the size it asked for. */
   readonly blocksOffset: number;
 }
-
-export type BackendName = 'io_uring' | 'epoll';
 
 export interface Io {
   readonly backend: BackendName;

@@ -8,12 +8,14 @@ import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import type { Listeners } from '../io/listener.ts';
 import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
+import type { BackendChoice } from '../io/open-io.ts';
+import { BackendError, chooseBackend } from '../io/open-io.ts';
 import { openEventfd } from '../kernel/eventfd.ts';
 import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
-import { bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
+import { backendError, bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
 import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
 
@@ -33,6 +35,7 @@ export interface ThreadReport {
 export class Server {
   readonly options: ServerOptions;
   readonly plan: MemoryPlan;
+  readonly choice: BackendChoice;
   readonly port: number;
   /** What the person who started the server should know, a line each. */
   readonly warnings: readonly string[];
@@ -47,6 +50,7 @@ export class Server {
   private constructor(
     options: ServerOptions,
     plan: MemoryPlan,
+    choice: BackendChoice,
     port: number,
     acceptThreads: readonly Thread[],
     workerThreads: Thread[],
@@ -54,6 +58,7 @@ export class Server {
   ) {
     this.options = options;
     this.plan = plan;
+    this.choice = choice;
     this.port = port;
     this.warnings = warnings(plan);
     this.#acceptThreads = acceptThreads;
@@ -73,12 +78,14 @@ export class Server {
     app: string,
     log: (message: string) => void,
   ): Promise<Server> {
+    const choice = choose(options);
     const plan = planMemory(options);
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
     const wakeups = openWakeups(acceptThreads + workerThreads);
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters'> = {
       options,
+      backend: choice.backend,
       app,
       delegateMemory: createDelegateMemory(plan.delegate),
       acceptWakeups: wakeups.slice(0, acceptThreads),
@@ -111,7 +118,7 @@ export class Server {
     }
     startListening(listeners.fds);
     for (const thread of accepts) thread.tell('serve');
-    const server = new Server(options, plan, listeners.port, accepts, workers, wakeups);
+    const server = new Server(options, plan, choice, listeners.port, accepts, workers, wakeups);
     server.#startOtherWorkers(startWorker).catch(() => {});
     return server;
   }
@@ -183,6 +190,15 @@ function openWakeups(count: number): number[] {
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     throw threadError('the server', message, code ?? '');
+  }
+}
+
+function choose({ backend }: ServerOptions): BackendChoice {
+  try {
+    return chooseBackend(backend);
+  } catch (error) {
+    if (error instanceof BackendError) throw backendError(error.message);
+    throw error;
   }
 }
 

@@ -49,18 +49,17 @@ export function bindError(error: unknown, host: string, port: number): StartErro
   }
 }
 
+/** What it means that io_uring was asked for, and does not work. */
+export function backendError(fault: string): StartError {
+  return new StartError(
+    `--backend io_uring: ${fault}; allow it, or use --backend epoll`,
+    EXIT_CONFIG,
+  );
+}
+
 /** What a thread that could not start means: `code` is of the error it met. */
 export function threadError(name: string, message: string, code: string): StartError {
   switch (code) {
-    case 'EPERM':
-    case 'ENOSYS':
-      return new StartError(
-        `io_uring is refused (${code}): by seccomp, as in a container's default profile, by the ` +
-          'sysctl kernel.io_uring_disabled, or the kernel is too old',
-        EXIT_CONFIG,
-      );
-    case 'EINVAL':
-      return new StartError('this kernel is too old: io_uring needs Linux 6.6', EXIT_CONFIG);
     case 'EMFILE':
     case 'ENFILE':
       return new StartError(
@@ -69,10 +68,14 @@ export function threadError(name: string, message: string, code: string): StartE
       );
     case 'ENOMEM':
       return new StartError(
-        `${name}: too little memory; lower --accept-capacity or the number of threads`,
+        `${name}: too little memory (${message}); lower --accept-capacity or the number of threads`,
         EXIT_CONFIG,
       );
     default:
+      // It worked when the main thread tried it, with a small ring.
+      if (message.startsWith('io_uring')) {
+        return new StartError(`${name}: ${message}; use --backend epoll`, EXIT_CONFIG);
+      }
       return new StartError(`${name} failed to start: ${message}`, EXIT_FAILURE);
   }
 }

@@ -67,7 +67,7 @@ class WorkerThread implements LoopClient {
       },
     );
     this.#loop = new Loop({
-      io: openIo(IO_OPTIONS),
+      io: openIo(plan.backend, IO_OPTIONS),
       clock: new SystemClock(),
       nodeLoop: new NodeLoop(),
       counters: this.#counters,
