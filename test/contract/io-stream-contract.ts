@@ -6,8 +6,8 @@ import { closeSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Io } from '../../src/io/io.ts';
 import type { IoOptions } from '../../src/io/io-options.ts';
-import { ACCEPT, CLOSE, RECV, SEND, TIMER } from '../../src/io/token.ts';
-import { ECANCELED, EMFILE, ENOBUFS } from '../../src/kernel/errno.ts';
+import { ACCEPT, CLOSE, RECV, SEND, TIMER, WATCH } from '../../src/io/token.ts';
+import { EBADF, ECANCELED, EMFILE, ENOBUFS } from '../../src/kernel/errno.ts';
 import { openStreamPair, SHUT_RDWR } from '../../src/kernel/sockets.ts';
 import { withDescriptorLimit } from '../support/descriptor-limit.ts';
 import { RawPeer } from '../support/raw-peer.ts';
@@ -134,6 +134,30 @@ const cases: Record<string, (bench: Bench) => void> = {
     deepEqual(bench.poll(), []);
     peer.send('still here');
     equal(bench.next().text, 'still here');
+    closeSync(fd);
+    peer.close();
+  },
+
+  'a send that waits goes on when the peer reads, without any other operation': (bench) => {
+    const { peer, fd } = bench.connect(4096);
+    const sent = fill(bench, fd);
+    equal(peer.recvExactly(sent).length, sent);
+    const { operation, result } = bench.next();
+    equal(operation, SEND);
+    ok(result > 0);
+    equal(peer.recvExactly(result).length, result);
+    closeSync(fd);
+    peer.close();
+  },
+
+  'more sends of one descriptor than the queues hold are all taken, in order': (bench) => {
+    const { peer, fd } = bench.connect();
+    const text = 'abcdefghijklmnopqrstuvwxyz';
+    const { offset } = bench.write(text);
+    for (let slot = 0; slot < text.length; slot++) bench.io.send(fd, offset + slot, 1, slot, 1);
+    const slots = Array.from(text, () => bench.next().slot);
+    deepEqual(slots, [...slots.keys()]);
+    equal(peer.recvExactly(text.length), text);
     closeSync(fd);
     peer.close();
   },
@@ -265,6 +289,62 @@ const cases: Record<string, (bench: Bench) => void> = {
     deepEqual(texts.toSorted(), ['', 'from elsewhere']);
     for (const fd of pair) closeSync(fd);
     old.peer.close();
+  },
+
+  'a number that was closed here, and is that of a socket from elsewhere': (bench) => {
+    const { peer, fd } = bench.connect();
+    bench.io.recv(fd, 1, 1, false);
+    peer.send('x');
+    equal(bench.next().text, 'x');
+    bench.io.close(fd, 1, 1);
+    equal(bench.next().operation, CLOSE);
+    const pair = openStreamPair();
+    equal(pair[0], fd);
+    bench.io.recv(pair[0], 1, 1, false);
+    deepEqual(bench.poll(), []);
+    const { offset, size } = bench.write('from elsewhere');
+    bench.io.send(pair[1], offset, size, 3, 1);
+    const texts = [bench.next(), bench.next()].map(({ text }) => text);
+    deepEqual(texts.toSorted(), ['', 'from elsewhere']);
+    for (const each of pair) closeSync(each);
+    peer.close();
+  },
+
+  'nothing completes within the submitting call': (bench) => {
+    const { peer, fd } = bench.connect();
+    const { offset } = bench.write('ab');
+    const bad = 1_000_000;
+    bench.io.recv(bad, 1, 1, false);
+    bench.io.send(bad, offset, 1, 2, 1);
+    bench.io.close(bad, 3, 1);
+    bench.io.accept(bad, 4, 1);
+    bench.io.send(fd, offset, 1, 5, 1);
+    bench.io.send(fd, offset + 1, 1, 6, 1);
+    bench.io.cancel(RECV, 1, 1);
+    deepEqual([bench.io.completionsReady, bench.io.nextCompletion()], [0, false]);
+    const results = Array.from({ length: 6 }, () => bench.next());
+    const bySlot = results.toSorted((a, b) => a.slot - b.slot).map(({ result }) => result);
+    deepEqual(bySlot, [-EBADF, -EBADF, -EBADF, -EBADF, 1, 1]);
+    equal(bench.io.inFlight, 0);
+    closeSync(fd);
+    peer.close();
+  },
+
+  'a connection that is watched goes on receiving': (bench) => {
+    const { peer, fd } = bench.connect();
+    bench.io.recv(fd, 0, 0, true);
+    bench.io.watch(fd);
+    for (const text of ['one', 'two', 'three']) {
+      peer.send(text);
+      let heard = '';
+      while (heard === '') {
+        const { operation, text: part } = bench.next();
+        if (operation !== WATCH) heard = part;
+      }
+      equal(heard, text);
+    }
+    closeSync(fd);
+    peer.close();
   },
 
   'more completions than the queue holds all come, each once': (bench) => {

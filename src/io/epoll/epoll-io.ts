@@ -62,6 +62,11 @@ export class EpollIo implements Io {
     this.#accepts = new Accepts(this.#epoll, this.#table, this.#completions, this.#streams);
   }
 
+  /** The descriptor of the set. */
+  get fd(): number {
+    return this.#epoll.fd;
+  }
+
   accept(listenerFd: number, slot: number, generation: number): void {
     this.inFlight++;
     this.#accepts.submit(listenerFd, slot, generation);
