@@ -21,15 +21,17 @@ const OPTIONS = {
 const ANSWER_MS = 2000;
 
 /** Answers undefined when io_uring does all that is asked of it, else what it refuses, and why. */
-export function probeUring(open: () => Io = openSmall): string | undefined {
+export function probeUring(open: () => Io = openSmall, answerMs = ANSWER_MS): string | undefined {
   let io: Io | undefined;
   const fds: number[] = [];
   try {
     io = open();
     fds.push(...openStreamPair(), openEventfd());
-    return firstFault(io, fds[0]!, fds[1]!, fds[2]!);
+    return firstFault(io, fds as [number, number, number], answerMs);
   } catch (error) {
-    return error instanceof SystemError ? refusal(error) : `io_uring: ${(error as Error).message}`;
+    return error instanceof SystemError
+      ? refusal(error)
+      : `io_uring does not work: ${(error as Error).message}`;
   } finally {
     io?.destroy();
     for (const fd of fds) closeDescriptor(fd);
@@ -53,9 +55,13 @@ function refusal({ call, errno, code }: SystemError): string {
 }
 
 // Two messages over a connection, with the kinds of operations that came last to io_uring.
-function firstFault(io: Io, fd: number, peer: number, eventfd: number): string | undefined {
+function firstFault(
+  io: Io,
+  [fd, peer, eventfd]: [number, number, number],
+  answerMs: number,
+): string | undefined {
   const began = performance.now();
-  io.setTimer(ANSWER_MS);
+  io.setTimer(answerMs);
   io.watchWakeups(eventfd);
   io.watch(fd);
   io.recv(fd, 1, 1, true);
@@ -72,7 +78,7 @@ function firstFault(io: Io, fd: number, peer: number, eventfd: number): string |
   io.cancel(RECV, 1, 1);
   if (!completes(io, RECV) || io.result !== -ECANCELED) return fault(io, 'a cancellation');
   io.setTimer(0);
-  if (!completes(io, TIMER) || performance.now() - began >= ANSWER_MS) {
+  if (!completes(io, TIMER) || performance.now() - began >= answerMs) {
     return fault(io, 'moving a timeout (Linux 5.11)');
   }
   return undefined;

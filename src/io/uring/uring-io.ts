@@ -112,7 +112,12 @@ export class UringIo implements Io {
       addressHigh: this.#mapping.addressHigh,
     });
     this.#buffers = this.#bufferRing.buffers;
-    registerBufferRing(this.#ring, this.#mapping.address, options.recvBuffers);
+    try {
+      registerBufferRing(this.#ring, this.#mapping.address, options.recvBuffers);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
     const timespecOffset = options.recvBuffers * BUFFER_RING_ENTRY_SIZE;
     this.#timespec = new Int32Array(this.#mapping.buffer, timespecOffset, TIMESPEC_SIZE / 4);
     this.#timespecLow = (this.#mapping.addressLow + timespecOffset) | 0;
