@@ -17,20 +17,20 @@ const OPTIONS: IoOptions = {
 
 test('auto is io_uring where it works, and epoll elsewhere', () => {
   deepEqual(
-    chooseBackend('auto', () => undefined),
+    chooseBackend('auto', [], () => undefined),
     { backend: 'io_uring', reason: 'this kernel allows it' },
   );
   deepEqual(
-    chooseBackend('auto', () => 'a fault'),
+    chooseBackend('auto', [], () => 'a fault'),
     { backend: 'epoll', reason: 'a fault' },
   );
 });
 
 test('what was asked for is not replaced, and epoll needs no probe', () => {
   const probe = (): string => 'a fault';
-  throws(() => chooseBackend('io_uring', probe), { name: 'BackendError', message: 'a fault' });
-  equal(chooseBackend('io_uring', () => undefined).backend, 'io_uring');
-  equal(chooseBackend('epoll', () => 'not called').reason, 'asked for');
+  throws(() => chooseBackend('io_uring', [], probe), { name: 'BackendError', message: 'a fault' });
+  equal(chooseBackend('io_uring', [], () => undefined).backend, 'io_uring');
+  equal(chooseBackend('epoll', [], () => 'not called').reason, 'asked for');
 });
 
 test('the Io that is opened is of the backend that was chosen', () => {

@@ -4,6 +4,8 @@ import type { BackendName } from '../base/options.ts';
 import { EpollIo } from './epoll/epoll-io.ts';
 import type { Io } from './io.ts';
 import type { IoOptions } from './io-options.ts';
+import type { RingSize } from './uring/locked-memory.ts';
+import { lockedMemoryFault } from './uring/locked-memory.ts';
 import { probeUring } from './uring/probe-uring.ts';
 import { UringIo } from './uring/uring-io.ts';
 
@@ -14,14 +16,18 @@ export interface BackendChoice {
 }
 
 /**
- * Decides for all threads of a server: io_uring where it works, epoll elsewhere, or what was asked
- * for.
+ * Decides for all threads of a server: io_uring where it works for a ring of each of these sizes,
+ * one for each thread; epoll elsewhere; or what was asked for.
  *
  * @throws BackendError when io_uring was asked for and does not work.
  */
-export function chooseBackend(asked: BackendName | 'auto', probe = probeUring): BackendChoice {
+export function chooseBackend(
+  asked: BackendName | 'auto',
+  rings: readonly RingSize[] = [],
+  probe = probeUring,
+): BackendChoice {
   if (asked === 'epoll') return { backend: 'epoll', reason: 'asked for' };
-  const fault = probe();
+  const fault = probe() ?? lockedMemoryFault(rings);
   if (fault === undefined) return { backend: 'io_uring', reason: 'this kernel allows it' };
   if (asked === 'io_uring') throw new BackendError(fault);
   return { backend: 'epoll', reason: fault };

@@ -6,6 +6,7 @@ import type { ServerOptions } from '../base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
+import { SMALL_IO } from '../io/io-options.ts';
 import type { Listeners } from '../io/listener.ts';
 import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
 import type { BackendChoice } from '../io/open-io.ts';
@@ -78,8 +79,8 @@ export class Server {
     app: string,
     log: (message: string) => void,
   ): Promise<Server> {
-    const choice = choose(options);
     const plan = planMemory(options);
+    const choice = choose(options, plan);
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
     const wakeups = openWakeups(acceptThreads + workerThreads);
@@ -193,9 +194,14 @@ function openWakeups(count: number): number[] {
   }
 }
 
-function choose({ backend }: ServerOptions): BackendChoice {
+function choose(options: ServerOptions, { pools }: MemoryPlan): BackendChoice {
+  const { acceptThreads, workerThreads } = options;
+  const rings = [
+    ...Array.from({ length: acceptThreads }, () => pools),
+    ...Array.from({ length: workerThreads }, () => SMALL_IO),
+  ];
   try {
-    return chooseBackend(backend);
+    return chooseBackend(options.backend, rings);
   } catch (error) {
     if (error instanceof BackendError) throw backendError(error.message);
     throw error;

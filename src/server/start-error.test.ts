@@ -45,9 +45,14 @@ test('a thread that could not start: the cause and what to do, by the error it m
   }
   expect(thread(errnoName(ENOMEM)), CONFIG, /^accept-1: too little memory.*--accept-capacity/);
   expect(
-    thread(errnoName(EPERM), 'io_uring_setup: EPERM, operation not permitted'),
+    thread(errnoName(EPERM), 'SystemError: io_uring_setup: EPERM, not permitted\n    at open'),
     CONFIG,
-    /^accept-1: io_uring_setup: EPERM.*--backend epoll/,
+    /^accept-1: SystemError: io_uring_setup: EPERM, not permitted; use --backend epoll$/,
+  );
+  expect(
+    thread(errnoName(ENOMEM), 'io_uring_setup: ENOMEM'),
+    CONFIG,
+    /^accept-1: io_uring_setup: ENOMEM; .*ulimit -l.*--backend epoll$/,
   );
   expect(thread(''), FAILURE, /^accept-1 failed to start: it broke$/);
   expect(thread('ERR_MODULE_NOT_FOUND'), FAILURE, /^accept-1 failed to start: it broke$/);

@@ -59,6 +59,13 @@ export function backendError(fault: string): StartError {
 
 /** What a thread that could not start means: `code` is of the error it met. */
 export function threadError(name: string, message: string, code: string): StartError {
+  // It worked when the main thread tried it. The first line is without the stack.
+  const line = message.split('\n')[0]!;
+  if (line.includes('io_uring') && code !== 'EMFILE' && code !== 'ENFILE') {
+    const remedy =
+      code === 'ENOMEM' ? 'raise what may be locked in memory (ulimit -l) or use' : 'use';
+    return new StartError(`${name}: ${line}; ${remedy} --backend epoll`, EXIT_CONFIG);
+  }
   switch (code) {
     case 'EMFILE':
     case 'ENFILE':
@@ -68,14 +75,10 @@ export function threadError(name: string, message: string, code: string): StartE
       );
     case 'ENOMEM':
       return new StartError(
-        `${name}: too little memory (${message}); lower --accept-capacity or the number of threads`,
+        `${name}: too little memory; lower --accept-capacity or the number of threads`,
         EXIT_CONFIG,
       );
     default:
-      // It worked when the main thread tried it, with a small ring.
-      if (message.startsWith('io_uring')) {
-        return new StartError(`${name}: ${message}; use --backend epoll`, EXIT_CONFIG);
-      }
       return new StartError(`${name} failed to start: ${message}`, EXIT_FAILURE);
   }
 }

@@ -1,13 +1,14 @@
 // Which backend serves: the one asked for, or the best that works here, and what is said about it.
 
 import { deepEqual, equal, match } from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { chooseBackend } from '../../src/io/open-io.ts';
 import { EINVAL, ENOSYS, EPERM } from '../../src/kernel/errno.ts';
 import { FAST, HttpPeer, SLOW } from '../support/http-peer.ts';
 import type { ServerProcess } from '../support/server-process.ts';
-import { runProgram, startServer } from '../support/server-process.ts';
+import { PROGRAM, Program, runProgram, startServer } from '../support/server-process.ts';
 
 const SMALL = ['-A', '1', '-w', '1', '-C', '100', '-D', '0'];
 const IO_URING_SETUP = 425;
@@ -92,4 +93,47 @@ test('--backend io_uring where it is refused: one line, exit code 78', async (t)
     stderr,
     /^millrace: --backend io_uring: io_uring_setup refused, EPERM: [^\n]*--backend epoll\n$/,
   );
+});
+
+// A user with no privilege and the smallest limit that is usual for memory that is locked: since
+// about Linux 6.14 too little for the rings, before it does not count.
+const SMALL_LIMIT = ['prlimit', '--memlock=65536:65536'];
+const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+const UNPRIVILEGED = process.getuid!() === 0 ? [...SMALL_LIMIT, ...NOBODY] : SMALL_LIMIT;
+
+function unprivilegedFault(): string | false {
+  const [command, ...args] = [...UNPRIVILEGED, process.execPath, '--check', PROGRAM];
+  const { error, status } = spawnSync(command!, args);
+  if (error !== undefined) return 'util-linux (prlimit, setpriv) is missing';
+  return status !== 0 && 'another user cannot read this checkout';
+}
+const skip = unprivilegedFault();
+
+for (const backend of ['auto', 'epoll']) {
+  test(`--backend ${backend} serves whoever runs it, with little memory to lock`, {
+    skip,
+  }, async (t) => {
+    const args = [...SMALL, '--backend', backend];
+    const server = await startServer(t, args, { wrapper: UNPRIVILEGED });
+    match(backendOf(server), /^epoll: (asked for|.*\(ulimit -l\))$|^io_uring: /);
+    await serves(t, server);
+  });
+}
+
+test('--backend io_uring with little memory to lock serves, or says why it does not', {
+  skip,
+}, async (t) => {
+  const args = [...SMALL, '-p', '0', '--backend', 'io_uring'];
+  const program = new Program(t, args, { wrapper: UNPRIVILEGED });
+  const served = await program.output(({ stdout, stderr }) => {
+    if (stdout.includes('ready')) return true;
+    return stderr.includes('--backend epoll') ? false : undefined;
+  });
+  if (served) program.child.kill('SIGTERM');
+  const { code, stderr } = await program.exited;
+  if (served) equal(code, 0);
+  else {
+    equal(code, 78);
+    match(stderr, /^millrace: --backend io_uring: [^\n]*ulimit -l[^\n]*--backend epoll\n$/);
+  }
 });

@@ -2,7 +2,15 @@
 // sysctl, an old kernel and an emulated one refuse in different places, and a version number tells
 // of none of them. Control plane.
 
-import { ECANCELED, EINVAL, ENOSYS, EPERM, errnoName, SystemError } from '../../kernel/errno.ts';
+import {
+  ECANCELED,
+  EINVAL,
+  ENOMEM,
+  ENOSYS,
+  EPERM,
+  errnoName,
+  SystemError,
+} from '../../kernel/errno.ts';
 import { openEventfd, Wakeup } from '../../kernel/eventfd.ts';
 import { missingSetupFlag } from '../../kernel/io-uring.ts';
 import { closeDescriptor, openStreamPair } from '../../kernel/sockets.ts';
@@ -43,15 +51,22 @@ function openSmall(): Io {
 }
 
 function refusal({ call, errno, code }: SystemError): string {
-  const cause =
-    errno === EPERM
-      ? 'seccomp or kernel.io_uring_disabled'
-      : errno === ENOSYS
-        ? 'seccomp, or a kernel without io_uring'
-        : errno === EINVAL
-          ? `it lacks ${missingSetupFlag() ?? 'what is asked for'}; Linux 6.6 is needed`
-          : 'descriptors or memory are short';
-  return `${call} refused, ${code}: ${cause}`;
+  return `${call} refused, ${code}: ${causeOf(errno)}`;
+}
+
+function causeOf(errno: number): string {
+  switch (errno) {
+    case EPERM:
+      return 'seccomp or kernel.io_uring_disabled';
+    case ENOSYS:
+      return 'seccomp, or a kernel without io_uring';
+    case EINVAL:
+      return `it lacks ${missingSetupFlag() ?? 'what is asked for'}; Linux 6.6 is needed`;
+    case ENOMEM:
+      return 'too little memory can be locked (ulimit -l)';
+    default:
+      return 'descriptors are short';
+  }
 }
 
 // Two messages over a connection, with the kinds of operations that came last to io_uring.
