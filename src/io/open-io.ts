@@ -1,7 +1,9 @@
 // The one place that knows which backends there are. Control plane.
 
 import type { BackendName } from '../base/options.ts';
+import { DESCRIPTOR_SIZE } from './epoll/descriptor-table.ts';
 import { EpollIo } from './epoll/epoll-io.ts';
+import { SLOT_SIZE } from './epoll/slot-table.ts';
 import type { Io } from './io.ts';
 import type { IoOptions } from './io-options.ts';
 import type { RingSize } from './uring/locked-memory.ts';
@@ -36,6 +38,16 @@ export function chooseBackend(
 /** The backend that was asked for does not work; the message says why. */
 export class BackendError extends Error {
   override name = 'BackendError';
+}
+
+/**
+ * How many bytes a backend keeps beside what `ioMemorySize` says, with so many descriptors open in
+ * the process and so many slots: epoll has tables of both, which double as they grow.
+ */
+export function backendSize(backend: BackendName, descriptors: number, slots: number): number {
+  if (backend !== 'epoll') return 0;
+  const doubled = (count: number): number => 2 ** Math.ceil(Math.log2(count));
+  return doubled(descriptors) * DESCRIPTOR_SIZE + doubled(slots) * SLOT_SIZE;
 }
 
 /**

@@ -79,8 +79,8 @@ export class Server {
     app: string,
     log: (message: string) => void,
   ): Promise<Server> {
-    const plan = planMemory(options);
-    const choice = choose(options, plan);
+    const choice = choose(options);
+    const plan = planMemory(options, choice.backend);
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
     const wakeups = openWakeups(acceptThreads + workerThreads);
@@ -194,8 +194,9 @@ function openWakeups(count: number): number[] {
   }
 }
 
-function choose(options: ServerOptions, { pools }: MemoryPlan): BackendChoice {
+function choose(options: ServerOptions): BackendChoice {
   const { acceptThreads, workerThreads } = options;
+  const { pools } = planMemory(options, 'io_uring');
   const rings = [
     ...Array.from({ length: acceptThreads }, () => pools),
     ...Array.from({ length: workerThreads }, () => SMALL_IO),

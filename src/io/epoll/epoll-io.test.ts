@@ -87,22 +87,20 @@ test('a descriptor with endless bytes does not keep another from being heard', (
   ok(heard[0]! >= 30);
 });
 
-test('a process without descriptors fails one of the accepts that wait at a time', (t) => {
+test('a process without descriptors fails one of the accepts that wait, and not all', (t) => {
   const io = makeIo(t);
   const { listenerFd, port } = listen(t);
   const peer = new RawPeer(port);
   for (let slot = 0; slot < 4; slot++) io.accept(listenerFd, slot, 1);
   withDescriptorLimit(3, () => {
-    for (let round = 0; round < 2; round++) {
-      io.submitAndWait(true);
-      equal(io.completionsReady, 1);
-      equal(io.nextCompletion(), true);
-      deepEqual([io.operation, io.slot, io.result], [ACCEPT, round, -EMFILE]);
-    }
+    io.submitAndWait(true);
+    equal(io.completionsReady, 1);
+    equal(io.nextCompletion(), true);
+    deepEqual([io.operation, io.slot, io.result], [ACCEPT, 0, -EMFILE]);
   });
   io.submitAndWait(true);
   equal(io.nextCompletion(), true);
-  equal(io.slot, 2);
+  equal(io.slot, 1);
   ok(io.result >= 0);
   closeSync(io.result);
   peer.close();

@@ -39,8 +39,6 @@ export class EpollIo implements Io {
   readonly #streams: Streams;
   readonly #accepts: Accepts;
   readonly #watches: Watches;
-  // True exactly when the last `submitAndWait` did not look for events.
-  #skipped = false;
 
   /** @throws SystemError when descriptors (EMFILE) or memory (ENOMEM) are short. */
   constructor(options: IoOptions) {
@@ -111,23 +109,15 @@ export class EpollIo implements Io {
     this.#watches.watchWakeups(fd);
   }
 
-  /**
-   * When submissions completed at once, as sends do, the kernel is not asked for events: the next
-   * call does, so that nothing is put off twice.
-   */
   submitAndWait(wait: boolean): void {
     const completions = this.#completions;
     this.#run();
-    if (completions.count > 0 && !this.#skipped) this.#skipped = true;
-    else {
-      this.#skipped = false;
-      let goesOn: boolean;
-      do {
-        const sleeps = wait && completions.count === 0 && !this.#hasWork();
-        goesOn = this.#takeEvents(sleeps) && sleeps;
-        this.#run();
-      } while (goesOn && completions.count === 0);
-    }
+    let goesOn: boolean;
+    do {
+      const sleeps = wait && completions.count === 0 && !this.#hasWork();
+      goesOn = this.#takeEvents(sleeps) && sleeps;
+      this.#run();
+    } while (goesOn && completions.count === 0);
     completions.publish();
   }
 

@@ -5,6 +5,8 @@
 import { type RECV, SEND } from '../token.ts';
 
 const CAPACITY_MIN = 1024;
+/** Bytes of a slot: two descriptors. */
+export const SLOT_SIZE = 8;
 
 export class SlotTable {
   #fds = new Int32Array(2 * CAPACITY_MIN);
