@@ -14,7 +14,8 @@ export const HELP = `Compares HTTP servers on this machine: CPU time, garbage, l
   --requests N      instead of --seconds: as many whole seconds (60 at most) as N requests
                     take at the rate of the warm-up; makes the garbage of servers comparable
   --only LIST       scenarios, comma-separated: ${SCENARIOS.map(({ name }) => name).join(', ')}
-  --servers LIST    servers, comma-separated: millrace, baseline, epoll, node-http
+  --servers LIST    servers, comma-separated: millrace, millrace-epoll, baseline, epoll,
+                    node-http
   --baseline DIR    another checkout of Millrace to compare with, as server "baseline"
   --json FILE       also writes every run to FILE
   --help            this text

@@ -63,6 +63,9 @@ test('help, and wrong usage', async () => {
   match(help.out, /--rounds N/);
   const wrong = await bench(['--servers', 'apache']);
   equal(wrong.code, 64);
-  match(wrong.errors, /^bench: --servers: there is no "apache", only millrace, epoll, node-http$/m);
+  match(
+    wrong.errors,
+    /^bench: --servers: there is no "apache", only millrace, millrace-epoll, epoll, node-http$/m,
+  );
   equal((await bench(['--servers', 'baseline'])).code, 64);
 });

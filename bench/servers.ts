@@ -28,6 +28,7 @@ export type ServerRow = {
 };
 
 export const MILLRACE = 'millrace';
+export const MILLRACE_EPOLL = 'millrace-epoll';
 export const BASELINE = 'baseline';
 export const EPOLL = 'epoll';
 export const NODE_HTTP = 'node-http';
@@ -41,7 +42,10 @@ const TRACED_NODE = [process.execPath, '--disable-warning=ExperimentalWarning', 
 
 /** `baseline`: the folder of another checkout of Millrace, or undefined for none. */
 export function serverTable(baseline: string | undefined): ServerRow[] {
-  const rows: ServerRow[] = [millrace(MILLRACE, 'Millrace, this checkout', ROOT)];
+  const rows: ServerRow[] = [
+    millrace(MILLRACE, 'Millrace, this checkout', ROOT),
+    millrace(MILLRACE_EPOLL, 'Millrace on epoll, this checkout', ROOT, '--backend', 'epoll'),
+  ];
   if (baseline !== undefined) {
     rows.push(millrace(BASELINE, 'Millrace, the checkout of --baseline', resolve(baseline)));
   }
@@ -67,12 +71,12 @@ export function serverTable(baseline: string | undefined): ServerRow[] {
 }
 
 // One accept thread, because the server has one CPU.
-function millrace(name: string, what: string, root: string): ServerRow {
+function millrace(name: string, what: string, root: string, ...options: string[]): ServerRow {
   const program = join(root, 'bin', 'millrace.js');
   return {
     name,
     what,
-    command: [...TRACED_NODE, program, '-p', '0', '-A', '1', '-w', '1'],
+    command: [...TRACED_NODE, program, '-p', '0', '-A', '1', '-w', '1', ...options],
     cwd: root,
     needs: program,
     ready: READY,

@@ -70,7 +70,7 @@ class AcceptThread implements LoopClient {
     this.#port = port;
     const counters: Counters = new Float64Array(plan.counters);
     this.#counters = counters;
-    const io = openIo({ ...pools, blocksSize: blocksSize(pools) });
+    const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
     this.#loop = new Loop({
       io,
       clock: new SystemClock(),

@@ -1,6 +1,9 @@
 // The options of a server, as they were resolved at start: plain data that travels to every thread.
 // Types only.
 
+/** What a thread asks the kernel with: see `io/io.ts`. */
+export type BackendName = 'io_uring' | 'epoll';
+
 export interface RequestOptions {
   /** How long a connection may wait for its next request, in milliseconds. */
   readonly keepAliveTimeoutMs: number;
@@ -33,6 +36,6 @@ export interface ServerOptions {
   readonly slowDuration: number;
   /** Timeouts and limits of requests. */
   readonly requests: RequestOptions;
-  readonly backend: 'auto' | 'io_uring' | 'epoll';
+  readonly backend: 'auto' | BackendName;
   readonly verbose: boolean;
 }

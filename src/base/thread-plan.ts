@@ -1,7 +1,7 @@
 // What a thread is given when it is started, and what it and the main thread tell each other. Plain
 // data and types; the channel is the thread's message port, on the control plane only.
 
-import type { ServerOptions } from './options.ts';
+import type { BackendName, ServerOptions } from './options.ts';
 
 /** Sizes of the pools of an accept thread: argued in `server/memory-plan.ts`. */
 export interface PoolSizes {
@@ -19,6 +19,8 @@ export interface ThreadPlan<DelegateMemory> {
   /** Among the threads of its kind. */
   readonly index: number;
   readonly options: ServerOptions;
+  /** The same for all threads of a server. */
+  readonly backend: BackendName;
   /** The URL of the application's module. */
   readonly app: string;
   readonly delegateMemory: DelegateMemory;

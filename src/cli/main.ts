@@ -48,7 +48,7 @@ function readyLine(server: Server): string {
   const { host, acceptThreads, workerThreads, acceptCapacity } = server.options;
   return [
     `millrace is ready on http://${formatAddress(host, server.port)}`,
-    'io_uring (this kernel allows it)',
+    `${server.choice.backend}: ${server.choice.reason}`,
     `${counted(acceptThreads, 'accept thread')}, ${acceptCapacity} connections each`,
     counted(workerThreads, 'worker thread'),
     `${formatSize(server.plan.totalSize)} of memory planned`,

@@ -71,6 +71,7 @@ const FLAGS: [flag: string, part: Partial<CommandLine['server']>, short?: string
   ['--keep-alive-timeout 0.25', { keepAliveTimeoutMs: 250 }],
   ['--keep-alive-timeout 0.0001', { keepAliveTimeoutMs: 1 }],
   ['--backend io_uring', { backend: 'io_uring' }],
+  ['--backend epoll', { backend: 'epoll' }],
   ['--verbose', { verbose: true }, '-v'],
 ];
 
@@ -166,7 +167,6 @@ const MISTAKES: [args: string, message: RegExp][] = [
   ['--host localhost', /^--host is an IPv4 or IPv6 address, not "localhost"$/],
   ['--host 127.0.0.256', /--host /],
   ['--host [::1]', /--host /],
-  ['--backend epoll', /^--backend epoll is not there yet; use io_uring$/],
   ['--backend kqueue', /^--backend is auto, io_uring or epoll, not "kqueue"$/],
   ['app.ts other.ts', /^unexpected argument "other\.ts"$/],
   ['--nonsense', /Unknown option '--nonsense'/],

@@ -287,7 +287,6 @@ function address(host: string): string {
 }
 
 function backend(name: string): ServerOptions['backend'] {
-  if (name === 'auto' || name === 'io_uring') return name;
-  if (name === 'epoll') throw new UsageError('--backend epoll is not there yet; use io_uring');
+  if (name === 'auto' || name === 'io_uring' || name === 'epoll') return name;
   throw new UsageError(`--backend is auto, io_uring or epoll, not "${name}"`);
 }

@@ -22,6 +22,15 @@ export interface IoOptions {
   readonly blocksSize: number;
 }
 
+/** Of a thread without connections: its wake-ups, its timer and the watch on Node's loop. */
+export const SMALL_IO: IoOptions = {
+  submissions: 8,
+  completions: 16,
+  recvBuffers: 1,
+  recvBufferSize: 4096,
+  blocksSize: 4096,
+};
+
 /** How many bytes an `Io` with these options maps, its rings apart. */
 export function ioMemorySize(options: IoOptions): number {
   return blocksOffset(options) + options.blocksSize;

@@ -8,9 +8,13 @@
 //   and carries a result: a count or descriptor, or an error number negated. WAKEUP, and a RECV
 //   that was asked to repeat, have completions before their last one, with `more` set.
 // - Nothing completes within the submitting call; `submitAndWait` is the only place that sleeps.
+// - A descriptor has at most one RECV in flight, and one SEND that waits; it is closed when it has
+//   neither. A listener is closed when no ACCEPT is in flight, and not used again.
 // - Memory given to `send` belongs to the kernel until the completion.
 // - A cancelled operation completes with -ECANCELED, or with its result if that came first. The
 //   cancellation itself has no completion.
+
+import type { BackendName } from '../base/options.ts';
 
 /** Memory that the kernel may read and write. */
 export interface IoMemory {
@@ -19,8 +23,6 @@ export interface IoMemory {
   /** Where the caller's own part begins, of the size it asked for. */
   readonly blocksOffset: number;
 }
-
-export type BackendName = 'io_uring' | 'epoll';
 
 export interface Io {
   readonly backend: BackendName;

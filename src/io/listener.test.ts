@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { RawPeer } from '../../test/support/raw-peer.ts';
-import { isNoDelay, localPort } from '../kernel/sockets.ts';
-import { bindListeners, closeListeners, startListening } from './listener.ts';
+import { errnoName } from '../kernel/errno.ts';
+import { bind, errno } from '../kernel/ffi.ts';
+import { closeDescriptor, isNoDelay, localPort, openTcpSocket } from '../kernel/sockets.ts';
+import { bindListeners, closeListeners, refuseNewConnections, startListening } from './listener.ts';
 
 const HOST = '127.0.0.1';
 
@@ -97,4 +99,38 @@ test('an IPv6 server and an IPv4 server have the same port', (context) => {
   new RawPeer(v4.port).close();
   throws(() => bindListeners('::1', v6.port, 1), { code: 'EADDRINUSE' });
   closeListeners([...v6.fds, ...v4.fds]);
+});
+
+const connect = bind('connect', ['int32', 'buffer', 'uint32'], 'int32');
+const setsockopt = bind('setsockopt', ['int32', 'int32', 'int32', 'buffer', 'uint32'], 'int32');
+const SOL_SOCKET = 1;
+const SO_LOCK_FILTER = 44;
+
+/** Begins to connect without waiting, then asks how it went: EISCONN, or EALREADY. */
+function stateOfConnect(fd: number, port: number): string {
+  const address = Buffer.alloc(16);
+  address.writeUInt16LE(2, 0);
+  address.writeUInt16BE(port, 2);
+  address.set([127, 0, 0, 1], 4);
+  let code = '';
+  // The first call answers EINPROGRESS, or 0; the one after it tells.
+  for (let call = 0; call < 3; call++) {
+    code = connect(fd, address, address.length) === 0 ? '' : errnoName(errno());
+  }
+  return code;
+}
+
+test('without the filter, which some systems refuse, one new connection waits at a time', () => {
+  const { fds, port } = bindListeners(HOST, 0, 1);
+  startListening(fds);
+  const lock = Buffer.from([1, 0, 0, 0]);
+  equal(setsockopt(fds[0]!, SOL_SOCKET, SO_LOCK_FILTER, lock, lock.length), 0);
+  equal(refuseNewConnections(fds[0]!), false);
+  const peers = [openTcpSocket(HOST), openTcpSocket(HOST)];
+  deepEqual(
+    peers.map((fd) => stateOfConnect(fd, port)),
+    ['EISCONN', 'EALREADY'],
+  );
+  for (const fd of peers) closeDescriptor(fd);
+  closeListeners(fds);
 });

@@ -2,9 +2,11 @@
 // connections over them. The main thread makes and ends them. Control plane.
 
 import { isIPv6 } from 'node:net';
+import { SystemError } from '../kernel/errno.ts';
 import {
   bindSocket,
   closeDescriptor,
+  dropSyn,
   listenSocket,
   localPort,
   openTcpSocket,
@@ -13,8 +15,6 @@ import {
   setReusePort,
   setV6Only,
 } from '../kernel/sockets.ts';
-
-export { dropSyn as refuseNewConnections } from '../kernel/sockets.ts';
 
 /** The kernel caps it at net.core.somaxconn (listen(2)), 4096 since 5.4. */
 const BACKLOG = 4096;
@@ -55,6 +55,22 @@ export function bindListeners(host: string, port: number, count: number): Listen
 /** Lets connections in: until now they were refused. */
 export function startListening(fds: readonly number[]): void {
   for (const fd of fds) listenSocket(fd, BACKLOG);
+}
+
+/**
+ * From now on new connections are ignored, and handshakes under way complete. Some systems refuse
+ * the filter to users without privileges: then new ones still come in, but no more than one waits
+ * at a time, and the others are ignored (listen(2), a backlog of zero). Answers whether all are.
+ */
+export function refuseNewConnections(fd: number): boolean {
+  try {
+    dropSyn(fd);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    listenSocket(fd, 0);
+    return false;
+  }
 }
 
 export function closeListeners(fds: readonly number[]): void {

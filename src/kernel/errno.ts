@@ -6,6 +6,8 @@ import { errno } from './ffi.ts';
 
 export const EPERM = 1;
 export const EINTR = 4;
+export const EIO = 5;
+export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
@@ -13,6 +15,7 @@ export const EBUSY = 16;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const ENOSPC = 28;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const ETIME = 62;
@@ -48,4 +51,14 @@ export function errnoName(errno: number): string {
 export function checked(call: string, result: number): number {
   if (result === -1) throw new SystemError(call, errno());
   return result;
+}
+
+/**
+ * Passes a result through, or answers the error number negated for -1: the convention of the
+ * kernel. An errno that says nothing, which something else has overwritten, is EIO. Data plane.
+ */
+export function resultOf(result: number): number {
+  if (result !== -1) return result;
+  const error = errno();
+  return error > 0 ? -error : -EIO;
 }

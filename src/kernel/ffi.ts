@@ -78,9 +78,12 @@ export function addressOf(bytes: Uint8Array): bigint {
 
 // `__errno_location` (glibc and musl) answers a thread-local address, which is fixed per thread.
 const errnoLocation = bind('__errno_location', [], 'pointer');
-const errnoAddress = errnoLocation();
+const errnoWord = new Int32Array(viewMemory(errnoLocation(), 4));
 
-/** errno(3) of this thread. Read it right after the call that failed, or not at all. */
+/**
+ * errno(3) of this thread. Read it right after the call that failed, or not at all: the engine may
+ * overwrite it whenever it calls the system itself.
+ */
 export function errno(): number {
-  return ffi.getInt32(errnoAddress, 0);
+  return errnoWord[0]!;
 }

@@ -41,14 +41,17 @@ const IORING_ENTER_GETEVENTS = 1n << 0n;
 const IORING_OFF_SQES = 0x1000_0000n;
 const IORING_REGISTER_PBUF_RING = 22;
 
-// Setup flags. A ring of larger completions than submissions (5.5); the process is told to reap by
-// its own call only (6.1), which needs a single issuer (6.0); no indirection array (6.6); a bad
-// entry does not stop the rest of its batch (5.18). All of them: Linux 6.6.
-const IORING_SETUP_CQSIZE = 1 << 3;
-const IORING_SETUP_SUBMIT_ALL = 1 << 7;
-const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
-const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
-const IORING_SETUP_NO_SQARRAY = 1 << 16;
+// Setup flags, the oldest first. A ring of larger completions than submissions (5.5); a bad entry
+// does not stop the rest of its batch (5.18); a single issuer (6.0), which the next one needs; the
+// process is told to reap by its own call only (6.1); no indirection array (6.6).
+const SETUP_FLAGS = {
+  IORING_SETUP_CQSIZE: 1 << 3,
+  IORING_SETUP_SUBMIT_ALL: 1 << 7,
+  IORING_SETUP_SINGLE_ISSUER: 1 << 12,
+  IORING_SETUP_DEFER_TASKRUN: 1 << 13,
+  IORING_SETUP_NO_SQARRAY: 1 << 16,
+};
+const SETUP_ALL = Object.values(SETUP_FLAGS).reduce((all, flag) => all | flag, 0);
 
 // struct io_uring_params is 120 bytes: sq_off begins at 40, cq_off at 80.
 const PARAMS_SIZE = 120;
@@ -98,17 +101,7 @@ export interface Ring {
 /** Sets a ring up. @throws SystemError, with EPERM where seccomp or a sysctl forbids io_uring. */
 export function openRing(sqEntries: number, cqEntries: number): Ring {
   assert((sqEntries & (sqEntries - 1)) === 0, 'the submission queue has a power of two of entries');
-  const params = Buffer.alloc(PARAMS_SIZE);
-  params.writeUInt32LE(cqEntries, PARAMS.cqEntries);
-  params.writeUInt32LE(
-    IORING_SETUP_CQSIZE |
-      IORING_SETUP_SUBMIT_ALL |
-      IORING_SETUP_SINGLE_ISSUER |
-      IORING_SETUP_DEFER_TASKRUN |
-      IORING_SETUP_NO_SQARRAY,
-    PARAMS.flags,
-  );
-  const fd = setup(SYS_IO_URING_SETUP, sqEntries, params);
+  const { fd, params } = setUp(sqEntries, cqEntries, SETUP_ALL);
   if (fd === -1) throw new SystemError('io_uring_setup', errno());
   const cqCount = params.readUInt32LE(PARAMS.cqEntries);
   const cqesOffset = params.readUInt32LE(PARAMS.cqes);
@@ -128,6 +121,33 @@ export function openRing(sqEntries: number, cqEntries: number): Ring {
     mappings: [rings, sqes],
     counts: Array.from({ length: sqEntries + 1 }, (_, count) => BigInt(count)),
   };
+}
+
+function setUp(
+  sqEntries: number,
+  cqEntries: number,
+  flags: number,
+): { fd: number; params: Buffer } {
+  const params = Buffer.alloc(PARAMS_SIZE);
+  params.writeUInt32LE(cqEntries, PARAMS.cqEntries);
+  params.writeUInt32LE(flags, PARAMS.flags);
+  return { fd: setup(SYS_IO_URING_SETUP, sqEntries, params), params };
+}
+
+/** The first setup flag that the kernel does not know, or undefined when it knows all. */
+export function missingSetupFlag(isAccepted = acceptsSetup): string | undefined {
+  let flags = 0;
+  for (const [name, flag] of Object.entries(SETUP_FLAGS)) {
+    flags |= flag;
+    if (!isAccepted(flags)) return name;
+  }
+  return undefined;
+}
+
+function acceptsSetup(flags: number): boolean {
+  const { fd } = setUp(2, 4, flags);
+  if (fd !== -1) closeDescriptor(fd);
+  return fd !== -1;
 }
 
 /**

@@ -16,6 +16,7 @@ export const MSG_WAITALL = 0x100;
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
 
+const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
@@ -35,6 +36,7 @@ const bindCall = bind('bind', ['int32', 'buffer', 'uint32'], 'int32');
 const listen = bind('listen', ['int32', 'int32'], 'int32');
 const getsockname = bind('getsockname', ['int32', 'buffer', 'buffer'], 'int32');
 const inetPton = bind('inet_pton', ['int32', 'string', 'buffer'], 'int32');
+const socketpair = bind('socketpair', ['int32', 'int32', 'int32', 'buffer'], 'int32');
 const close = bind('close', ['int32'], 'int32');
 const shutdown = bind('shutdown', ['int32', 'int32'], 'int32');
 
@@ -42,6 +44,14 @@ const shutdown = bind('shutdown', ['int32', 'int32'], 'int32');
 export function openTcpSocket(host: string): number {
   const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   return checked('socket', socket(isIPv6(host) ? AF_INET6 : AF_INET, type, 0));
+}
+
+/** Two connected, non-blocking sockets that are of no network: unix(7). */
+export function openStreamPair(): [number, number] {
+  const fds = Buffer.alloc(8);
+  const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  checked('socketpair', socketpair(AF_UNIX, type, 0, fds));
+  return [fds.readInt32LE(0), fds.readInt32LE(4)];
 }
 
 export function bindSocket(fd: number, host: string, port: number): void {

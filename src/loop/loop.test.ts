@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import type { Counters } from '../base/counters.ts';
 import { COUNTERS, Counter } from '../base/counters.ts';
+import type { BackendName } from '../base/options.ts';
 import type { Io } from '../io/io.ts';
-import { openIo } from '../io/open-io.ts';
+import { chooseBackend, openIo } from '../io/open-io.ts';
 import { RECV } from '../io/token.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
@@ -57,9 +58,12 @@ class Recorder implements LoopClient {
   }
 }
 
-function makeLoop(): { loop: Loop; counters: Counters } {
+// Epoll is everywhere; io_uring is what the machine allows.
+const BACKENDS = new Set([chooseBackend('auto').backend, 'epoll'] as const);
+
+function makeLoop(backend: BackendName): { loop: Loop; counters: Counters } {
   const counters = new Float64Array(COUNTERS);
-  const io = openIo({
+  const io = openIo(backend, {
     submissions: 8,
     completions: 16,
     recvBuffers: 1,
@@ -82,116 +86,118 @@ function end(loop: Loop): Promise<void> {
   });
 }
 
-test('the phases of a tick run in the written order', async () => {
-  const { loop } = makeLoop();
-  const client = new Recorder(loop);
-  loop.timers.set(3, loop.clock.nowMs, 0);
-  await new Promise<void>((resolve) => {
-    client.onPhase = (phase) => {
-      if (phase !== 'timer 3') return false;
-      resolve();
-      return true;
-    };
-    loop.run(client);
-  });
-  await end(loop);
-  const last = client.phases.lastIndexOf('timer 3');
-  const order = client.phases.slice(last - 3, last + 2);
-  equal(order.join(', '), 'messages, deferred, sends, timer 3, releases');
-});
-
-test('timers, promises, immediates and messages of Node go on while the loop runs', async () => {
-  const { loop } = makeLoop();
-  loop.run(new Recorder(loop));
-  let beats = 0;
-  const interval = setInterval(() => beats++, 1);
-  const worker = new Worker(
-    "const { parentPort } = require('node:worker_threads');" +
-      "parentPort.once('message', (message) => parentPort.postMessage(message));",
-    { eval: true },
-  );
-  const echoed = new Promise((resolve) => worker.once('message', resolve));
-  worker.postMessage('over and back');
-  equal(await echoed, 'over and back');
-  await new Promise((resolve) => setImmediate(resolve));
-  equal(await (await fetch('data:,fetched')).text(), 'fetched');
-  await worker.terminate();
-  ok(beats > 0);
-  clearInterval(interval);
-  await end(loop);
-});
-
-test('an idle loop sleeps instead of polling', async () => {
-  const { loop, counters } = makeLoop();
-  loop.run(new Recorder(loop));
-  // tidy: allow the time that passes is what the test is about; no outcome depends on its length
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  ok(counters[Counter.sleeps]! > 0);
-  ok(counters[Counter.ticks]! < 50);
-  await end(loop);
-});
-
-test('a wake-up from elsewhere ends the sleep', async () => {
-  const { loop } = makeLoop();
-  const fd = openEventfd();
-  loop.io.watchWakeups(fd);
-  const client = new Recorder(loop);
-  let sleeps = 0;
-  await new Promise<void>((resolve) => {
-    client.onPhase = (phase) => {
-      if (phase !== 'sleep') return false;
-      if (++sleeps < 3) {
-        new Wakeup(fd).signal();
-        return false;
-      }
-      resolve();
-      return true;
-    };
-    loop.run(client);
-    // tidy: allow a far timer, so that only the wake-up can wake
-    setTimeout(() => {}, 60_000).unref();
-  });
-  equal(sleeps, 3);
-  await end(loop);
-  closeDescriptor(fd);
-});
-
-test('code of the user gives Node a turn before the loop sleeps', async () => {
-  const { loop } = makeLoop();
-  const client = new Recorder(loop);
-  let microtaskRan = false;
-  let first = true;
-  await new Promise<void>((resolve) => {
-    client.onPhase = (phase) => {
-      if (phase === 'messages' && first) {
-        first = false;
-        queueMicrotask(() => {
-          microtaskRan = true;
-        });
+for (const backend of BACKENDS) {
+  test(`${backend}: the phases of a tick run in the written order`, async () => {
+    const { loop } = makeLoop(backend);
+    const client = new Recorder(loop);
+    loop.timers.set(3, loop.clock.nowMs, 0);
+    await new Promise<void>((resolve) => {
+      client.onPhase = (phase) => {
+        if (phase !== 'timer 3') return false;
+        resolve();
         return true;
-      }
-      if (phase !== 'sleep') return false;
-      ok(microtaskRan);
-      resolve();
-      return true;
-    };
-    loop.run(client);
+      };
+      loop.run(client);
+    });
+    await end(loop);
+    const last = client.phases.lastIndexOf('timer 3');
+    const order = client.phases.slice(last - 3, last + 2);
+    equal(order.join(', '), 'messages, deferred, sends, timer 3, releases');
   });
-  await end(loop);
-});
 
-test('a completion reaches the client', async () => {
-  const { loop } = makeLoop();
-  const client = new Recorder(loop);
-  loop.io.recv(1_000_000, 0, 0, false);
-  await new Promise<void>((resolve) => {
-    client.onPhase = (phase) => {
-      if (phase !== 'completion') return false;
-      equal(loop.io.operation, RECV);
-      resolve();
-      return true;
-    };
-    loop.run(client);
+  test(`${backend}: timers, promises, immediates and messages go on meanwhile`, async () => {
+    const { loop } = makeLoop(backend);
+    loop.run(new Recorder(loop));
+    let beats = 0;
+    const interval = setInterval(() => beats++, 1);
+    const worker = new Worker(
+      "const { parentPort } = require('node:worker_threads');" +
+        "parentPort.once('message', (message) => parentPort.postMessage(message));",
+      { eval: true },
+    );
+    const echoed = new Promise((resolve) => worker.once('message', resolve));
+    worker.postMessage('over and back');
+    equal(await echoed, 'over and back');
+    await new Promise((resolve) => setImmediate(resolve));
+    equal(await (await fetch('data:,fetched')).text(), 'fetched');
+    await worker.terminate();
+    ok(beats > 0);
+    clearInterval(interval);
+    await end(loop);
   });
-  await end(loop);
-});
+
+  test(`${backend}: an idle loop sleeps instead of polling`, async () => {
+    const { loop, counters } = makeLoop(backend);
+    loop.run(new Recorder(loop));
+    // tidy: allow the time that passes is what the test is about; no outcome depends on its length
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    ok(counters[Counter.sleeps]! > 0);
+    ok(counters[Counter.ticks]! < 50);
+    await end(loop);
+  });
+
+  test(`${backend}: a wake-up from elsewhere ends the sleep`, async () => {
+    const { loop } = makeLoop(backend);
+    const fd = openEventfd();
+    loop.io.watchWakeups(fd);
+    const client = new Recorder(loop);
+    let sleeps = 0;
+    await new Promise<void>((resolve) => {
+      client.onPhase = (phase) => {
+        if (phase !== 'sleep') return false;
+        if (++sleeps < 3) {
+          new Wakeup(fd).signal();
+          return false;
+        }
+        resolve();
+        return true;
+      };
+      loop.run(client);
+      // tidy: allow a far timer, so that only the wake-up can wake
+      setTimeout(() => {}, 60_000).unref();
+    });
+    equal(sleeps, 3);
+    await end(loop);
+    closeDescriptor(fd);
+  });
+
+  test(`${backend}: code of the user gives Node a turn before the loop sleeps`, async () => {
+    const { loop } = makeLoop(backend);
+    const client = new Recorder(loop);
+    let microtaskRan = false;
+    let first = true;
+    await new Promise<void>((resolve) => {
+      client.onPhase = (phase) => {
+        if (phase === 'messages' && first) {
+          first = false;
+          queueMicrotask(() => {
+            microtaskRan = true;
+          });
+          return true;
+        }
+        if (phase !== 'sleep') return false;
+        ok(microtaskRan);
+        resolve();
+        return true;
+      };
+      loop.run(client);
+    });
+    await end(loop);
+  });
+
+  test(`${backend}: a completion reaches the client`, async () => {
+    const { loop } = makeLoop(backend);
+    const client = new Recorder(loop);
+    loop.io.recv(1_000_000, 0, 0, false);
+    await new Promise<void>((resolve) => {
+      client.onPhase = (phase) => {
+        if (phase !== 'completion') return false;
+        equal(loop.io.operation, RECV);
+        resolve();
+        return true;
+      };
+      loop.run(client);
+    });
+    await end(loop);
+  });
+}

@@ -34,15 +34,15 @@ test('a released buffer is offered again at the next publish, the last one first
   const { ring, memory } = makeRing(4);
   ring.take(0);
   ring.take(1);
-  equal(ring.used, 2);
-  ring.release(1);
-  ring.release(0);
+  equal(ring.buffers.used, 2);
+  ring.buffers.release(1);
+  ring.buffers.release(0);
   equal(memory.getUint16(14, true), 4);
   ring.publish();
   equal(memory.getUint16(14, true), 6);
   deepEqual([memory.getUint16(12, true), memory.getUint16(16 + 12, true)], [0, 1]);
-  equal(ring.used, 0);
-  equal(ring.highWater, 2);
+  equal(ring.buffers.used, 0);
+  equal(ring.buffers.highWater, 2);
 });
 
 test('no more than the window is offered, and the others follow when some are kept', () => {
@@ -57,7 +57,7 @@ test('no more than the window is offered, and the others follow when some are ke
   ring.publish();
   equal(memory.getUint16(14, true), 4);
   equal(memory.getUint16(3 * 16 + 12, true), 3);
-  for (const index of [0, 1, 2]) ring.release(index);
+  for (const index of [0, 1, 2]) ring.buffers.release(index);
   ring.publish();
   equal(memory.getUint16(14, true), 5);
 });
@@ -66,7 +66,7 @@ test('the tail wraps around at 16 bits', () => {
   const { ring, memory } = makeRing(2);
   for (let round = 0; round < 0x1_0000; round++) {
     ring.take(round & 1);
-    ring.release(round & 1);
+    ring.buffers.release(round & 1);
     ring.publish();
   }
   equal(memory.getUint16(14, true), 2);
@@ -75,8 +75,8 @@ test('the tail wraps around at 16 bits', () => {
 test('misuse is asserted: a buffer taken twice, released twice, or not of the ring', () => {
   const { ring } = makeRing(2);
   ring.take(0);
-  throws(() => ring.take(0), /that it was given/);
-  throws(() => ring.take(2), /of this ring/);
-  ring.release(0);
-  throws(() => ring.release(0), /only a taken buffer/);
+  throws(() => ring.take(0), /filled once/);
+  throws(() => ring.take(2), /of these/);
+  ring.buffers.release(0);
+  throws(() => ring.buffers.release(0), /only a lent buffer/);
 });

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { COUNTERS_SIZE } from '../base/counters.ts';
-import type { ServerOptions } from '../base/options.ts';
+import type { BackendName, ServerOptions } from '../base/options.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
@@ -24,8 +24,11 @@ const OPTIONS: ServerOptions = {
   verbose: false,
 };
 
-function plan(part: Partial<ServerOptions> = {}): ReturnType<typeof planMemory> {
-  return planMemory({ ...OPTIONS, ...part });
+function plan(
+  part: Partial<ServerOptions> = {},
+  backend: BackendName = 'io_uring',
+): ReturnType<typeof planMemory> {
+  return planMemory({ ...OPTIONS, ...part }, backend);
 }
 
 // From one connection to the limits of the command line.
@@ -131,4 +134,13 @@ test('a size for people: mebibytes rounded up, gibibytes from 1024 of them on', 
     '1.5 GiB',
     '24.0 GiB',
   ]);
+});
+
+test('on epoll each accept thread has a table of all descriptors of the process', () => {
+  const [ring, epoll] = [plan(), plan({}, 'epoll')];
+  deepEqual(epoll.pools, ring.pools);
+  const perThread = (epoll.totalSize - ring.totalSize) / OPTIONS.acceptThreads;
+  // At least a row and a pointer for each; at most twice that, because tables double.
+  ok(perThread >= ring.descriptors * 64);
+  ok(perThread <= ring.descriptors * 2 * 96);
 });

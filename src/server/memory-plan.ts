@@ -3,7 +3,7 @@
 // the plan is the most the engine will ever use for connections, not what it uses at start.
 
 import { COUNTERS_SIZE } from '../base/counters.ts';
-import type { ServerOptions } from '../base/options.ts';
+import type { BackendName, ServerOptions } from '../base/options.ts';
 import type { PoolSizes } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
@@ -12,6 +12,7 @@ import type { DelegateOptions } from '../delegate/layout.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/io-options.ts';
+import { backendSize } from '../io/open-io.ts';
 
 /** A typical request of a browser fits. */
 const RECV_BUFFER_SIZE = 2048;
@@ -23,7 +24,7 @@ const THREAD_SIZE = 6 * 1024 * 1024;
 const CONNECTION_LISTS_SIZE = 9 * 4;
 /** Descriptors beside the connections: standard streams, Node's own, and some to spare. */
 const DESCRIPTORS_RESERVED = 64;
-/** Descriptors of a thread: ring, eventfd, listener, and those of Node's loop. */
+/** Descriptors of a thread: ring, or epoll and a timer; eventfd, listener, Node's loop. */
 const DESCRIPTORS_PER_THREAD = 12;
 
 export interface MemoryPlan {
@@ -37,7 +38,8 @@ export interface MemoryPlan {
   readonly descriptors: number;
 }
 
-export function planMemory(options: ServerOptions): MemoryPlan {
+/** `backend`: the one that runs. It changes the size of all, and of no pool. */
+export function planMemory(options: ServerOptions, backend: BackendName): MemoryPlan {
   const { acceptThreads, acceptCapacity, workerThreads } = options;
   const pools: PoolSizes = {
     // Two submissions for each connection that was served in a tick; more cost one more call.
@@ -70,8 +72,13 @@ export function planMemory(options: ServerOptions): MemoryPlan {
     ),
   };
   const rowsSize = acceptCapacity * CONNECTION_CTX_SIZE;
+  const descriptors =
+    acceptThreads * acceptCapacity +
+    (acceptThreads + workerThreads) * DESCRIPTORS_PER_THREAD +
+    DESCRIPTORS_RESERVED;
   const acceptThreadSize =
     ioMemorySize({ ...pools, blocksSize: blocksSize(pools) }) +
+    backendSize(backend, descriptors, acceptCapacity) +
     rowsSize +
     acceptCapacity * CONNECTION_LISTS_SIZE +
     THREAD_SIZE +
@@ -84,10 +91,7 @@ export function planMemory(options: ServerOptions): MemoryPlan {
       acceptThreads * acceptThreadSize +
       workerThreads * (THREAD_SIZE + COUNTERS_SIZE) +
       delegateLayout(delegate).size,
-    descriptors:
-      acceptThreads * acceptCapacity +
-      (acceptThreads + workerThreads) * DESCRIPTORS_PER_THREAD +
-      DESCRIPTORS_RESERVED,
+    descriptors,
   };
 }
 

@@ -6,14 +6,17 @@ import type { ServerOptions } from '../base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
+import { SMALL_IO } from '../io/io-options.ts';
 import type { Listeners } from '../io/listener.ts';
 import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
+import type { BackendChoice } from '../io/open-io.ts';
+import { BackendError, chooseBackend } from '../io/open-io.ts';
 import { openEventfd } from '../kernel/eventfd.ts';
 import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
-import { bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
+import { backendError, bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
 import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
 
@@ -33,6 +36,7 @@ export interface ThreadReport {
 export class Server {
   readonly options: ServerOptions;
   readonly plan: MemoryPlan;
+  readonly choice: BackendChoice;
   readonly port: number;
   /** What the person who started the server should know, a line each. */
   readonly warnings: readonly string[];
@@ -47,6 +51,7 @@ export class Server {
   private constructor(
     options: ServerOptions,
     plan: MemoryPlan,
+    choice: BackendChoice,
     port: number,
     acceptThreads: readonly Thread[],
     workerThreads: Thread[],
@@ -54,6 +59,7 @@ export class Server {
   ) {
     this.options = options;
     this.plan = plan;
+    this.choice = choice;
     this.port = port;
     this.warnings = warnings(plan);
     this.#acceptThreads = acceptThreads;
@@ -73,12 +79,14 @@ export class Server {
     app: string,
     log: (message: string) => void,
   ): Promise<Server> {
-    const plan = planMemory(options);
+    const choice = choose(options);
+    const plan = planMemory(options, choice.backend);
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
     const wakeups = openWakeups(acceptThreads + workerThreads);
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters'> = {
       options,
+      backend: choice.backend,
       app,
       delegateMemory: createDelegateMemory(plan.delegate),
       acceptWakeups: wakeups.slice(0, acceptThreads),
@@ -111,7 +119,7 @@ export class Server {
     }
     startListening(listeners.fds);
     for (const thread of accepts) thread.tell('serve');
-    const server = new Server(options, plan, listeners.port, accepts, workers, wakeups);
+    const server = new Server(options, plan, choice, listeners.port, accepts, workers, wakeups);
     server.#startOtherWorkers(startWorker).catch(() => {});
     return server;
   }
@@ -183,6 +191,21 @@ function openWakeups(count: number): number[] {
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     throw threadError('the server', message, code ?? '');
+  }
+}
+
+function choose(options: ServerOptions): BackendChoice {
+  const { acceptThreads, workerThreads } = options;
+  const { pools } = planMemory(options, 'io_uring');
+  const rings = [
+    ...Array.from({ length: acceptThreads }, () => pools),
+    ...Array.from({ length: workerThreads }, () => SMALL_IO),
+  ];
+  try {
+    return chooseBackend(options.backend, rings);
+  } catch (error) {
+    if (error instanceof BackendError) throw backendError(error.message);
+    throw error;
   }
 }
 

@@ -4,16 +4,14 @@ import {
   EACCES,
   EADDRINUSE,
   EADDRNOTAVAIL,
-  EINVAL,
   EMFILE,
   ENFILE,
   ENOMEM,
-  ENOSYS,
   EPERM,
   errnoName,
   SystemError,
 } from '../kernel/errno.ts';
-import { bindError, formatAddress, StartError, threadError } from './start-error.ts';
+import { backendError, bindError, formatAddress, StartError, threadError } from './start-error.ts';
 
 // sysexits.h, and what the help says.
 const UNAVAILABLE = 69;
@@ -40,22 +38,32 @@ test('a failed bind names the address, the cause and what to do', () => {
 });
 
 test('a thread that could not start: the cause and what to do, by the error it met', () => {
-  const thread = (code: string): StartError => threadError('accept-1', 'it broke', code);
-  for (const errno of [EPERM, ENOSYS]) {
-    const code = errnoName(errno);
-    expect(
-      thread(code),
-      CONFIG,
-      new RegExp(`io_uring is refused \\(${code}\\).*io_uring_disabled`),
-    );
-  }
-  expect(thread(errnoName(EINVAL)), CONFIG, /kernel is too old.*6\.6/);
+  const thread = (code: string, message = 'it broke'): StartError =>
+    threadError('accept-1', message, code);
   for (const errno of [EMFILE, ENFILE]) {
     expect(thread(errnoName(errno)), CONFIG, /^accept-1: too few descriptors.*ulimit -n/);
   }
   expect(thread(errnoName(ENOMEM)), CONFIG, /^accept-1: too little memory.*--accept-capacity/);
+  expect(
+    thread(errnoName(EPERM), 'SystemError: io_uring_setup: EPERM, not permitted\n    at open'),
+    CONFIG,
+    /^accept-1: SystemError: io_uring_setup: EPERM, not permitted; use --backend epoll$/,
+  );
+  expect(
+    thread(errnoName(ENOMEM), 'io_uring_setup: ENOMEM'),
+    CONFIG,
+    /^accept-1: io_uring_setup: ENOMEM; .*ulimit -l.*--backend epoll$/,
+  );
   expect(thread(''), FAILURE, /^accept-1 failed to start: it broke$/);
   expect(thread('ERR_MODULE_NOT_FOUND'), FAILURE, /^accept-1 failed to start: it broke$/);
+});
+
+test('io_uring that was asked for and does not work: the fault and what to do', () => {
+  expect(
+    backendError('io_uring_setup refused, EPERM'),
+    CONFIG,
+    /^--backend io_uring: io_uring_setup refused, EPERM; .*--backend epoll/,
+  );
 });
 
 test('an IPv6 address stands in brackets before its port', () => {

@@ -49,18 +49,24 @@ export function bindError(error: unknown, host: string, port: number): StartErro
   }
 }
 
+/** What it means that io_uring was asked for, and does not work. */
+export function backendError(fault: string): StartError {
+  return new StartError(
+    `--backend io_uring: ${fault}; allow it, or use --backend epoll`,
+    EXIT_CONFIG,
+  );
+}
+
 /** What a thread that could not start means: `code` is of the error it met. */
 export function threadError(name: string, message: string, code: string): StartError {
+  // It worked when the main thread tried it. The first line is without the stack.
+  const line = message.split('\n')[0]!;
+  if (line.includes('io_uring') && code !== 'EMFILE' && code !== 'ENFILE') {
+    const remedy =
+      code === 'ENOMEM' ? 'raise what may be locked in memory (ulimit -l) or use' : 'use';
+    return new StartError(`${name}: ${line}; ${remedy} --backend epoll`, EXIT_CONFIG);
+  }
   switch (code) {
-    case 'EPERM':
-    case 'ENOSYS':
-      return new StartError(
-        `io_uring is refused (${code}): by seccomp, as in a container's default profile, by the ` +
-          'sysctl kernel.io_uring_disabled, or the kernel is too old',
-        EXIT_CONFIG,
-      );
-    case 'EINVAL':
-      return new StartError('this kernel is too old: io_uring needs Linux 6.6', EXIT_CONFIG);
     case 'EMFILE':
     case 'ENFILE':
       return new StartError(

@@ -7,6 +7,7 @@ import { Thread } from './thread.ts';
 
 const PLAN: ThreadPlan<null> = {
   index: 3,
+  backend: 'epoll',
   options: {} as ServerOptions,
   app: 'app',
   delegateMemory: null,
@@ -74,7 +75,7 @@ test('a thread that is too busy to tell its heap is not waited for', {
 });
 
 test('a thread that cannot start says why, with an exit code', async () => {
-  const failed = { kind: 'failed', message: 'no ring', code: 'EPERM' };
+  const failed = { kind: 'failed', message: 'no descriptors', code: 'EMFILE' };
   const thread = start(`parentPort.postMessage(${JSON.stringify(failed)});`);
   await rejects(thread.ready, { name: 'StartError', exitCode: 78 });
   equal(await thread.ended, undefined);

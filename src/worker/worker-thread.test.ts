@@ -9,7 +9,7 @@ import { Delegator } from '../delegate/delegator.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import { server } from '../delegate/task-server.test-data.ts';
-import { openIo } from '../io/open-io.ts';
+import { chooseBackend, openIo } from '../io/open-io.ts';
 import { TIMER } from '../io/token.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
@@ -27,13 +27,15 @@ const APP = `export default {
   },
 };`;
 
+const { backend: BACKEND } = chooseBackend('auto');
+
 /** A worker thread, and the accept thread's side of it, which is this one. */
 class Fixture {
   readonly delegator: Delegator;
   readonly worker: Worker;
   readonly #fds = [openEventfd(), openEventfd()] as const;
   readonly #counters = new SharedArrayBuffer(COUNTERS_SIZE);
-  readonly #io = openIo({
+  readonly #io = openIo(BACKEND, {
     submissions: 8,
     completions: 16,
     recvBuffers: 1,
@@ -52,6 +54,7 @@ class Fixture {
     const [accept, worker] = this.#fds;
     const plan: ThreadPlan<DelegateMemory> = {
       index: 0,
+      backend: BACKEND,
       options: server.options,
       app: `data:text/javascript,${encodeURIComponent(app)}`,
       delegateMemory,

@@ -10,6 +10,7 @@ import type { ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
+import { SMALL_IO } from '../io/io-options.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
@@ -18,15 +19,6 @@ import type { LoopClient } from '../loop/loop.ts';
 import { Loop } from '../loop/loop.ts';
 import { ThreadPort } from '../loop/thread-port.ts';
 import { NONE } from '../memory/pool.ts';
-
-/** A worker's ring carries its wake-ups, its timer and the watch on Node's loop. */
-const IO_OPTIONS = {
-  submissions: 8,
-  completions: 16,
-  recvBuffers: 1,
-  recvBufferSize: 4096,
-  blocksSize: 4096,
-};
 
 class WorkerThread implements LoopClient {
   readonly #loop: Loop;
@@ -67,7 +59,7 @@ class WorkerThread implements LoopClient {
       },
     );
     this.#loop = new Loop({
-      io: openIo(IO_OPTIONS),
+      io: openIo(plan.backend, SMALL_IO),
       clock: new SystemClock(),
       nodeLoop: new NodeLoop(),
       counters: this.#counters,

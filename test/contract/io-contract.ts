@@ -16,12 +16,13 @@ import { RawPeer } from '../support/raw-peer.ts';
 
 export type MakeIo = (options: IoOptions) => Io;
 
-interface Result {
+export interface Result {
   operation: number;
   slot: number;
   generation: number;
   result: number;
   text: string;
+  more: boolean;
 }
 
 const OPTIONS: IoOptions = {
@@ -33,7 +34,7 @@ const OPTIONS: IoOptions = {
 };
 
 /** What a case works with: an `Io`, a listener, and helpers that wait without a time limit. */
-class Bench {
+export class Bench {
   readonly io: Io;
   readonly port: number;
   readonly listenerFd: number;
@@ -68,8 +69,8 @@ class Bench {
       text = Buffer.from(io.memory.bytes.slice(offset, offset + io.result)).toString('latin1');
       io.releaseBuffer(io.buffer);
     }
-    const { operation, slot, generation, result } = io;
-    return { operation, slot, generation, result, text };
+    const { operation, slot, generation, result, more } = io;
+    return { operation, slot, generation, result, text, more };
   }
 
   /** A connection: the peer's end, and the descriptor that was accepted. */

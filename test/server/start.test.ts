@@ -130,13 +130,6 @@ describe('wrong use is one line, exit 2', () => {
     equalOneLine(stderr, /-p/);
   });
 
-  // Until that backend is there.
-  test('--backend epoll', async (t) => {
-    const { code, stderr } = await runProgram(t, ['-p', '0', '--backend', 'epoll']);
-    equal(code, 2);
-    equalOneLine(stderr, /epoll/);
-  });
-
   test('an environment variable', async (t) => {
     const { code, stderr } = await runProgram(t, SMALL, { env: { MILLRACE_PORT: 'http' } });
     equal(code, 2);

@@ -15,6 +15,7 @@ const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_LINGER = 13;
 const SO_RCVBUF = 8;
+const MSG_OOB = 1;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
 
@@ -39,6 +40,12 @@ export class RawPeer {
   send(text: string): void {
     const bytes = Buffer.from(text, 'latin1');
     checked('send', send(this.fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL));
+  }
+
+  /** Sends bytes of which the last one is urgent: recv(2), MSG_OOB. */
+  sendUrgent(text: string): void {
+    const bytes = Buffer.from(text, 'latin1');
+    checked('send', send(this.fd, bytes, BigInt(bytes.length), MSG_OOB));
   }
 
   /** Blocks until bytes, or the end (an empty string), arrive. */

@@ -40,6 +40,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Runs the program instead of the Node that runs the tests. */
   readonly node?: string;
+  /** A command that runs the program as its arguments say: `prlimit`, `setpriv`. */
+  readonly wrapper?: readonly string[];
 }
 
 /** What a program is started for: a test, or a file of tests. */
@@ -56,9 +58,15 @@ export class Program {
   readonly #watchers = new Set<() => void>();
   #ended = false;
 
-  constructor(t: Scope, args: readonly string[], { env = {}, node }: RunOptions = {}) {
+  constructor(
+    t: Scope,
+    args: readonly string[],
+    { env = {}, node, wrapper = [] }: RunOptions = {},
+  ) {
     const nodeArgs = node === undefined ? NODE_OPTIONS : [];
-    this.child = spawn(node ?? process.execPath, [...nodeArgs, PROGRAM, ...SUITE_ARGS, ...args], {
+    const program = [node ?? process.execPath, ...nodeArgs, PROGRAM];
+    const [command, ...rest] = [...wrapper, ...program, ...SUITE_ARGS, ...args];
+    this.child = spawn(command!, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...inheritedEnvironment(), ...env },
     });

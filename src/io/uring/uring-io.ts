@@ -41,6 +41,7 @@ import {
   shutdownSocket,
 } from '../../kernel/sockets.ts';
 import { BUFFER_RING_ENTRY_SIZE, BufferRing } from '../../memory/buffer-ring.ts';
+import type { RecvBuffers } from '../../memory/recv-buffers.ts';
 import type { Io, IoMemory } from '../io.ts';
 import type { IoOptions } from '../io-options.ts';
 import { blocksOffset, buffersOffset, ioMemorySize, TIMESPEC_SIZE } from '../io-options.ts';
@@ -86,7 +87,8 @@ export class UringIo implements Io {
   readonly #ringWords: Int32Array;
   readonly #queue: SubmissionQueue;
   readonly #mapping: Mapping;
-  readonly #buffers: BufferRing;
+  readonly #bufferRing: BufferRing;
+  readonly #buffers: RecvBuffers;
   readonly #timespec: Int32Array;
   readonly #timespecLow: number;
   #cqHead: number;
@@ -100,7 +102,7 @@ export class UringIo implements Io {
     this.#ringWords = this.#ring.words;
     this.#queue = new SubmissionQueue(this.#ring);
     this.#mapping = mapMemory(ioMemorySize(options));
-    this.#buffers = new BufferRing(this.#mapping.buffer, {
+    this.#bufferRing = new BufferRing(this.#mapping.buffer, {
       count: options.recvBuffers,
       window: Math.min(options.recvBuffers, RECV_WINDOW),
       bufferSize: options.recvBufferSize,
@@ -109,7 +111,13 @@ export class UringIo implements Io {
       addressLow: this.#mapping.addressLow,
       addressHigh: this.#mapping.addressHigh,
     });
-    registerBufferRing(this.#ring, this.#mapping.address, options.recvBuffers);
+    this.#buffers = this.#bufferRing.buffers;
+    try {
+      registerBufferRing(this.#ring, this.#mapping.address, options.recvBuffers);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
     const timespecOffset = options.recvBuffers * BUFFER_RING_ENTRY_SIZE;
     this.#timespec = new Int32Array(this.#mapping.buffer, timespecOffset, TIMESPEC_SIZE / 4);
     this.#timespecLow = (this.#mapping.addressLow + timespecOffset) | 0;
@@ -191,7 +199,7 @@ export class UringIo implements Io {
 
   submitAndWait(wait: boolean): void {
     this.#ringWords[this.#ring.cqHead] = this.#cqHead;
-    this.#buffers.publish();
+    this.#bufferRing.publish();
     this.#queue.submit(wait);
     this.#cqTail = this.#ringWords[this.#ring.cqTail]!;
   }
@@ -261,7 +269,7 @@ export class UringIo implements Io {
   // A receive that ends without bytes may still name a buffer, which goes straight back.
   #takeBuffer(flags: number): void {
     const buffer = flags >>> IORING_CQE_BUFFER_SHIFT;
-    this.#buffers.take(buffer);
+    this.#bufferRing.take(buffer);
     if (this.result > 0) this.buffer = buffer;
     else this.#buffers.release(buffer);
   }
