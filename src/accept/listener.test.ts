@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { ConnectionBench } from '../../test/support/unit-connection-bench.ts';
 import type { Submission } from '../../test/support/unit-fake-io.ts';
 import { ACCEPTING, FREE, OPEN } from '../connection/connection-table.ts';
@@ -13,10 +13,12 @@ import {
   ENOMEM,
   EPERM,
 } from '../kernel/errno.ts';
-import { ACCEPTS_MAX, Listener } from './listener.ts';
+import { WHEEL_GRANULARITY_MS } from '../loop/timer-wheel.ts';
+import { ACCEPTS_MAX, Listener, REST_MS } from './listener.ts';
 
 const LISTENER_FD = 5;
-const REST_MS = 100;
+/** A timer of the wheel runs out up to two of its steps late. */
+const REST_MS_MAX = REST_MS + 2 * WHEEL_GRANULARITY_MS;
 
 class Fixture {
   readonly bench: ConnectionBench;
@@ -25,10 +27,23 @@ class Fixture {
 
   constructor(capacity: number) {
     this.bench = new ConnectionBench({ capacity, sendBlocks: 1, recvBlocks: 1 });
-    const { io, connections, counters } = this.bench;
-    this.listener = new Listener(io, LISTENER_FD, connections, counters, (message) =>
-      this.logged.push(message),
-    );
+    const { loop, connections, counters, extraTimer } = this.bench;
+    this.listener = new Listener({
+      loop,
+      timer: extraTimer,
+      fd: LISTENER_FD,
+      connections,
+      counters,
+      log: (message) => this.logged.push(message),
+    });
+    this.bench.onExtraTimer = () => this.listener.onTimer();
+  }
+
+  /** Time passes, and a tick follows. */
+  pass(ms: number): void {
+    this.bench.clock.nowMs = (this.bench.clock.nowMs + ms) | 0;
+    this.bench.tick();
+    this.listener.arm();
   }
 
   get accepts(): Submission[] {
@@ -146,17 +161,15 @@ test('a connection that was gone before its accept costs nothing: the next accep
 });
 
 for (const [name, errno] of Object.entries({ EMFILE, ENFILE, ENOBUFS, ENOMEM })) {
-  test(`${name}: accepting rests, then goes on by itself`, (context: TestContext) => {
-    context.mock.timers.enable({ apis: ['setTimeout'] });
+  test(`${name}: accepting rests, then goes on by itself`, () => {
     const fixture = new Fixture(4);
     fixture.listener.arm();
     fixture.complete(-errno);
     fixture.listener.arm();
     equal(fixture.accepts.length, 3);
-    context.mock.timers.tick(REST_MS - 1);
-    fixture.listener.arm();
+    fixture.pass(REST_MS - 1);
     equal(fixture.accepts.length, 3);
-    context.mock.timers.tick(1);
+    fixture.pass(REST_MS_MAX - REST_MS + 1);
     equal(fixture.accepts.length, 4);
     equal(fixture.bench.count('acceptsFailed'), 1);
     equal(fixture.logged.length, 1);
@@ -165,8 +178,7 @@ for (const [name, errno] of Object.entries({ EMFILE, ENFILE, ENOBUFS, ENOMEM }))
   });
 }
 
-test('many failures at once are one rest, and established connections go on', (context) => {
-  context.mock.timers.enable({ apis: ['setTimeout'] });
+test('many failures at once are one rest, and established connections go on', () => {
   const fixture = new Fixture(4);
   fixture.listener.arm();
   const slot = fixture.complete(50);
@@ -174,24 +186,33 @@ test('many failures at once are one rest, and established connections go on', (c
   equal(fixture.accepts.length, 0);
   equal(fixture.bench.count('acceptsFailed'), 3);
   equal(fixture.bench.exchange(slot, 'GET /fast HTTP/1.1\r\nHost: a\r\n\r\n').slice(9, 12), '200');
-  context.mock.timers.tick(REST_MS);
+  fixture.pass(REST_MS_MAX);
   equal(fixture.accepts.length, 3);
-  context.mock.timers.tick(10 * REST_MS);
+  fixture.pass(10 * REST_MS);
   equal(fixture.accepts.length, 3);
 });
 
-test('failures that go on are logged once a second at most', (context) => {
-  context.mock.timers.enable({ apis: ['setTimeout'] });
-  let nowMs = 1_000_000;
-  context.mock.method(performance, 'now', () => nowMs);
+test('failures that go on are logged once a second at most', () => {
   const fixture = new Fixture(1);
   fixture.listener.arm();
-  for (let round = 0; round < 25; round++) {
+  // Eight rests in 2.4 s.
+  for (let round = 0; round < 8; round++) {
     fixture.complete(-EMFILE);
-    nowMs += REST_MS;
-    context.mock.timers.tick(REST_MS);
+    fixture.pass(REST_MS_MAX);
   }
-  equal(fixture.bench.count('acceptsFailed'), 25);
+  equal(fixture.bench.count('acceptsFailed'), 8);
+  equal(fixture.logged.length, 2);
+});
+
+test('a failure is logged again however long ago the last one was', () => {
+  const fixture = new Fixture(1);
+  fixture.listener.arm();
+  for (const ms of [0x7fff_ffff, 0x7fff_ffff]) {
+    fixture.complete(-EMFILE);
+    fixture.pass(REST_MS_MAX);
+    fixture.pass(ms);
+  }
+  fixture.complete(-EMFILE);
   equal(fixture.logged.length, 3);
 });
 
@@ -217,14 +238,13 @@ test('stop cancels every accept, and no other follows', () => {
   fixture.bench.assertAllFree();
 });
 
-test('a rest that ends after the stop arms nothing', (context) => {
-  context.mock.timers.enable({ apis: ['setTimeout'] });
+test('a rest that ends after the stop arms nothing', () => {
   const fixture = new Fixture(2);
   fixture.listener.arm();
   fixture.complete(-EMFILE);
   fixture.listener.stop();
   fixture.complete(-ECANCELED);
-  context.mock.timers.tick(REST_MS);
+  fixture.pass(REST_MS_MAX);
   equal(fixture.accepts.length, 0);
   fixture.bench.assertAllFree();
 });

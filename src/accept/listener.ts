@@ -8,6 +8,7 @@
 //
 // Owner: one accept thread. Data plane, `stop` and the rest after a failure apart.
 
+import { msBetween } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { ACCEPTING } from '../connection/connection-table.ts';
@@ -15,16 +16,29 @@ import type { Connections } from '../connection/connections.ts';
 import type { Io } from '../io/io.ts';
 import { ACCEPT } from '../io/token.ts';
 import { ECANCELED, EMFILE, ENFILE, ENOBUFS, ENOMEM, errnoName } from '../kernel/errno.ts';
+import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
 
 /** Accepts in flight at once: so many new connections can be taken in one tick. */
 export const ACCEPTS_MAX = 32;
 /** How long accepting rests after it failed for want of descriptors or memory. */
-const REST_MS = 100;
+export const REST_MS = 100;
 const LOG_INTERVAL_MS = 1000;
 
+export interface ListenerOptions {
+  readonly loop: Loop;
+  /** The listener's own timer. */
+  readonly timer: number;
+  readonly fd: number;
+  readonly connections: Connections;
+  readonly counters: Counters;
+  readonly log: (message: string) => void;
+}
+
 export class Listener {
+  readonly #loop: Loop;
   readonly #io: Io;
+  readonly #timer: number;
   readonly #fd: number;
   readonly #connections: Connections;
   readonly #counters: Counters;
@@ -33,20 +47,17 @@ export class Listener {
   #stopped = false;
   #resting = false;
   #full = false;
-  #loggedAt = Number.NEGATIVE_INFINITY;
+  #logged = false;
+  #loggedAtMs = 0;
 
-  constructor(
-    io: Io,
-    fd: number,
-    connections: Connections,
-    counters: Counters,
-    log: (message: string) => void,
-  ) {
-    this.#io = io;
-    this.#fd = fd;
-    this.#connections = connections;
-    this.#counters = counters;
-    this.#log = log;
+  constructor(options: ListenerOptions) {
+    this.#loop = options.loop;
+    this.#io = options.loop.io;
+    this.#timer = options.timer;
+    this.#fd = options.fd;
+    this.#connections = options.connections;
+    this.#counters = options.counters;
+    this.#log = options.log;
   }
 
   /** True exactly when accepts wait for connections: the backlog is not full for want of one. */
@@ -83,9 +94,15 @@ export class Listener {
     if (result !== -ECANCELED) this.#onFailure(-result);
   }
 
+  /** The rest is over: the release phase of this tick arms again. */
+  onTimer(): void {
+    this.#resting = false;
+  }
+
   /** Cancels the accepts in flight; the backlog is no longer served. Control plane. */
   stop(): void {
     this.#stopped = true;
+    this.#loop.timers.clear(this.#timer);
     const table = this.#connections.table;
     for (let slot = 0; slot < table.pool.capacity; slot++) {
       if (table.state(slot) === ACCEPTING) {
@@ -99,17 +116,21 @@ export class Listener {
   #onFailure(errno: number): void {
     count(this.#counters, Counter.acceptsFailed);
     if (errno !== EMFILE && errno !== ENFILE && errno !== ENOBUFS && errno !== ENOMEM) return;
-    const now = performance.now();
-    if (now - this.#loggedAt >= LOG_INTERVAL_MS) {
-      this.#loggedAt = now;
-      const remedy = errno === EMFILE ? '; raise the descriptor limit (ulimit -n)' : '';
-      this.#log(`new connections wait: accept failed with ${errnoName(errno)}${remedy}`);
-    }
-    if (this.#resting) return;
+    this.#logFailure(errno);
+    if (this.#resting || this.#stopped) return;
     this.#resting = true;
-    setTimeout(() => {
-      this.#resting = false;
-      this.arm();
-    }, REST_MS);
+    this.#loop.timers.set(this.#timer, this.#loop.clock.nowMs, REST_MS);
+  }
+
+  // Control plane.
+  #logFailure(errno: number): void {
+    const { nowMs } = this.#loop.clock;
+    const sinceMs = msBetween(this.#loggedAtMs, nowMs);
+    // Negative: so long ago that the clock has wrapped around.
+    if (this.#logged && sinceMs >= 0 && sinceMs < LOG_INTERVAL_MS) return;
+    this.#logged = true;
+    this.#loggedAtMs = nowMs;
+    const remedy = errno === EMFILE ? '; raise the descriptor limit (ulimit -n)' : '';
+    this.#log(`new connections wait: accept failed with ${errnoName(errno)}${remedy}`);
   }
 }

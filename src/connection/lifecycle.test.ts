@@ -43,7 +43,14 @@ class Fixture {
   constructor() {
     const { io, clock, counters, table } = this;
     const { bytes, blocksOffset } = io.memory;
-    this.loop = new Loop({ io, clock, nodeLoop: new NodeLoop(), counters, timers: 1 });
+    this.loop = new Loop({
+      io,
+      clock,
+      nodeLoop: new NodeLoop(),
+      nextTurn: setImmediate,
+      counters,
+      timers: 1,
+    });
     this.sendBlocks = new BlockPool('send blocks', bytes, blocksOffset, 1, BLOCK_SIZE);
     this.recvBlocks = new BlockPool('receive blocks', bytes, blocksOffset + 64, 1, BLOCK_SIZE);
     this.sendSide = new SendSide(io, table, this.sendBlocks, counters);

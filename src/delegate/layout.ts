@@ -18,9 +18,10 @@
 //
 //     a worker died                       what is left              the repair
 //     before `head` moved                 nothing                   none
-//     after it, before RUNNING            QUEUED, position < head,  QUEUED -> RUNNING(main) by CAS,
-//                                         a tick of each worker on  then as below
-//     while the task ran, before its push RUNNING(it) or DONE(it)   status 500, see below
+//     after it, before RUNNING            QUEUED, position < head   queued again
+//     while the task ran                  RUNNING(it)               status 500, DONE(it), pushed
+//     after it, before its push           DONE(it), not in a stack  see below
+//     after it claimed an accept thread   a wake-up nobody got      wake every accept thread
 //     after it was claimed as a sleeper   a wake-up nobody got      wake every worker
 //
 //     an accept thread died               what is left              the repair
@@ -29,10 +30,10 @@
 //                                                                   and DONE ones; the others come
 //                                                                   back to it
 //
-// Only an accept thread can tell a DONE holder that lies in its stack from one that was never
-// pushed, so it ends the tasks of a dead worker: told so, it takes its stack first, and then every
-// holder of its share that is still RUNNING or DONE by that worker and in none of its lists was
-// lost. The dead worker's number is given to a new worker only after all accept threads did that.
+// `repairDeadWorker` (`dead-thread.ts`) does what stands in the last column for a worker, except
+// for DONE: only an accept thread can tell such a holder from one that lies in its stack. Told of
+// the death, it would take its stack, and what is still DONE by that worker and in none of its
+// lists was lost; the worker's number could be given away after that. This is not there yet.
 
 import { assert } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';

@@ -85,10 +85,7 @@ export class TaskQueue {
     let position = Atomics.add(this.#words, this.#tail, 1);
     // QUEUED comes after the claim, so that the position of a QUEUED holder is always its own.
     this.#holders.markQueued(holder, thread, position);
-    while (!this.#publish(position, holder)) {
-      position = Atomics.add(this.#words, this.#tail, 1);
-      this.#holders.setQueuePosition(holder, position);
-    }
+    position = this.#publishFrom(position, holder);
     const wakeups = (Atomics.load(this.#words, this.#tail) - position) | 0;
     assert(wakeups >= 1, 'the tail is behind every position that was claimed');
     return wakeups;
@@ -131,6 +128,29 @@ export class TaskQueue {
     const head = Atomics.load(this.#words, this.#head);
     if (Atomics.load(this.#words, this.#tail) === head) return false;
     return this.#publish(head, holder);
+  }
+
+  /** True exactly when the entry of a QUEUED holder was taken, and its task is not running yet. */
+  hasPassed(holder: number): boolean {
+    const head = Atomics.load(this.#words, this.#head);
+    return ((head - this.#holders.queuePosition(holder)) | 0) > 0;
+  }
+
+  /** Queues a holder again that `hasPassed`. The caller then wakes all workers. Control plane. */
+  pushAgain(holder: number): void {
+    const position = Atomics.add(this.#words, this.#tail, 1);
+    this.#holders.setQueuePosition(holder, position);
+    this.#publishFrom(position, holder);
+  }
+
+  // Publishes at a position that was claimed, or at a later one. Answers which it was.
+  #publishFrom(claimed: number, holder: number): number {
+    let position = claimed;
+    while (!this.#publish(position, holder)) {
+      position = Atomics.add(this.#words, this.#tail, 1);
+      this.#holders.setQueuePosition(holder, position);
+    }
+    return position;
   }
 
   // False when the position is no longer ours to fill. What lies in its cell until it is filled is

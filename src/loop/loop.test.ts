@@ -50,6 +50,9 @@ class Recorder implements LoopClient {
     return !this.#phase('sleep');
   }
   endSleep(): void {}
+  onStopped(): void {
+    this.#phase('stopped');
+  }
   #phase(phase: string): boolean {
     this.phases.push(phase);
     const queued = this.onPhase(phase);
@@ -71,7 +74,14 @@ function makeLoop(backend: BackendName): { loop: Loop; counters: Counters } {
     blocksSize: 4096,
   });
   const clock = new SystemClock();
-  const loop = new Loop({ io, clock, nodeLoop: new NodeLoop(), counters, timers: 4 });
+  const loop = new Loop({
+    io,
+    clock,
+    nodeLoop: new NodeLoop(),
+    nextTurn: setImmediate,
+    counters,
+    timers: 4,
+  });
   return { loop, counters };
 }
 
@@ -201,3 +211,53 @@ for (const backend of BACKENDS) {
     await end(loop);
   });
 }
+
+test('a loop that is stopped ends its tick, tells its client once, and rests', async () => {
+  const { loop, counters } = makeLoop([...BACKENDS][0]!);
+  const client = new Recorder(loop);
+  await new Promise<void>((resolve) => {
+    client.onPhase = (phase) => {
+      if (phase === 'messages') loop.stop();
+      if (phase === 'stopped') resolve();
+      return false;
+    };
+    loop.run(client);
+  });
+  equal(client.phases.join(', '), 'messages, deferred, sends, releases, stopped');
+  equal(counters[Counter.ticks], 1);
+  await end(loop);
+  equal(client.phases.at(-1), 'stopped');
+  equal(client.phases.filter((phase) => phase === 'stopped').length, 1);
+});
+
+test('a turn goes on step by step, and says when the thread may sleep', () => {
+  const { loop, counters } = makeLoop([...BACKENDS][0]!);
+  const client = new Recorder(loop);
+  let turns = 0;
+  const steps = new Loop({
+    io: loop.io,
+    clock: loop.clock,
+    nodeLoop: { backendFd: openEventfd(), nodeTimerDueMs: () => 0 },
+    nextTurn: () => turns++,
+    counters,
+    timers: 1,
+  });
+  steps.run(client);
+  equal(turns, 1);
+  equal(steps.beginTurn(), true);
+  // A timer of the outer loop is due: its turn comes after this tick, which may sleep until then.
+  equal(steps.beginTick(), true);
+  equal(counters[Counter.sleeps], 1);
+  equal(steps.endTick(), false);
+  equal(steps.beginTurn(), true);
+  client.onPhase = (phase) => {
+    if (phase === 'messages') steps.userCodeRan();
+    return false;
+  };
+  equal(steps.beginTick(), false);
+  equal(steps.endTick(), false);
+  steps.stop();
+  equal(steps.beginTurn(), false);
+  equal(client.phases.at(-1), 'stopped');
+  loop.io.destroy();
+});

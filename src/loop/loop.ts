@@ -6,6 +6,9 @@
 // immediate, which cannot be seen from outside. Then Node gets its turn, and the next immediate is
 // ours.
 //
+// A tick is cut where the thread may sleep: `beginTick`, the `Io`, `endTick`. `run` does these in a
+// row; a simulation, whose threads sleep beside each other in a single real one, step by step.
+//
 // Owner: one thread. Data plane, `run` and `stop` excepted. Callbacks of the client never re-enter
 // the loop: what they want done later they queue for a later phase.
 
@@ -15,7 +18,6 @@ import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
 import { CLOSE, TIMER, WATCH } from '../io/token.ts';
-import type { NodeLoop } from '../kernel/node-loop.ts';
 import { NOTHING_PLANNED } from '../kernel/node-loop.ts';
 import { NONE } from '../memory/pool.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -47,12 +49,24 @@ export interface LoopClient {
   /** Tells other threads that this one will sleep; false: it must not, a message is there. */
   prepareSleep(): boolean;
   endSleep(): void;
+  /** The loop was stopped, and no tick follows: the `Io` may be destroyed. Control plane. */
+  onStopped(): void;
+}
+
+/** Node's own loop, in which this one lives. */
+export interface OuterLoop {
+  /** Readable when it has something to look at. */
+  readonly backendFd: number;
+  /** Milliseconds until a timer of it is due, or NOTHING_PLANNED. */
+  nodeTimerDueMs(): number;
 }
 
 export interface LoopOptions {
   readonly io: Io;
   readonly clock: Clock;
-  readonly nodeLoop: NodeLoop;
+  readonly nodeLoop: OuterLoop;
+  /** Calls `turn` once after Node's loop had its turn: `setImmediate`. */
+  readonly nextTurn: (turn: () => void) => void;
   readonly counters: Counters;
   /** Slots that may have a timer. */
   readonly timers: number;
@@ -62,7 +76,8 @@ export class Loop {
   readonly io: Io;
   readonly clock: Clock;
   readonly timers: TimerWheel;
-  readonly #nodeLoop: NodeLoop;
+  readonly #nodeLoop: OuterLoop;
+  readonly #nextTurn: (turn: () => void) => void;
   readonly #counters: Counters;
   #client: LoopClient | undefined;
   readonly #turn: () => void;
@@ -73,6 +88,9 @@ export class Loop {
   #yield = false;
   // True exactly when code of the user ran since Node last had its turn.
   #userCodeRan = false;
+  // True exactly when the thread sleeps, or may sleep, in phase 7.
+  #sleeping = false;
+  #turnTicks = 0;
   #watching = false;
   #nodeTimerSet = false;
   #nodeDueMs = 0;
@@ -83,6 +101,7 @@ export class Loop {
     this.io = options.io;
     this.clock = options.clock;
     this.#nodeLoop = options.nodeLoop;
+    this.#nextTurn = options.nextTurn;
     this.#counters = options.counters;
     this.timers = new TimerWheel(options.timers, options.clock.nowMs);
     this.#turn = () => this.#runTurn();
@@ -91,10 +110,10 @@ export class Loop {
   /** Starts the loop, which runs until `stop`. Control plane. */
   run(client: LoopClient): void {
     this.#client = client;
-    setImmediate(this.#turn);
+    this.#nextTurn(this.#turn);
   }
 
-  /** Ends the loop after the current tick. Control plane. */
+  /** Ends the loop after the current tick. The client is told at the next turn. Control plane. */
   stop(): void {
     this.#stopped = true;
     this.#yield = true;
@@ -105,10 +124,15 @@ export class Loop {
     this.#userCodeRan = true;
   }
 
-  #runTurn(): void {
-    if (this.#stopped) return;
+  /** Begins a turn. False: the loop was stopped, the client knows, and nothing may follow. */
+  beginTurn(): boolean {
+    if (this.#stopped) {
+      this.#client!.onStopped();
+      return false;
+    }
     this.#yield = false;
     this.#userCodeRan = false;
+    this.#turnTicks = 0;
     if (!this.#watching) {
       this.io.watch(this.#nodeLoop.backendFd);
       this.#watching = true;
@@ -117,15 +141,12 @@ export class Loop {
     const dueMs = this.#nodeLoop.nodeTimerDueMs();
     this.#nodeTimerSet = dueMs !== NOTHING_PLANNED;
     this.#nodeDueMs = (this.clock.nowMs + dueMs) | 0;
-    let ticks = 0;
-    do {
-      this.#tick(this.#client!);
-      ticks++;
-    } while (!this.#yield && (ticks < TICKS_PER_TURN || !this.#userCodeRan));
-    if (!this.#stopped) setImmediate(this.#turn);
+    return true;
   }
 
-  #tick(client: LoopClient): void {
+  /** Phases 1 to 6. Answers whether phase 7, which the caller asks the `Io` for, may sleep. */
+  beginTick(): boolean {
+    const client = this.#client!;
     count(this.#counters, Counter.ticks);
     client.beginTick();
     this.#completions(client); // 1
@@ -136,9 +157,29 @@ export class Loop {
     client.runReleases(); // 6
     this.#moreWork = moreMessages || moreDeferred || moreTimers || this.io.completionsReady > 0;
     if (this.#moreWork) count(this.#counters, Counter.budgetsExhausted);
-    this.#submitAndWait(client); // 7
+    this.#sleeping = this.#prepareSleep(client);
+    return this.#sleeping;
+  }
+
+  /** After phase 7. Answers whether another tick of this turn follows. */
+  endTick(): boolean {
+    if (this.#sleeping) this.#client!.endSleep();
+    // Under load there is a completion and no need to sleep. Without one, Node looks first.
+    else if (this.#userCodeRan && !this.#moreWork && this.io.completionsReady === 0) {
+      this.#yield = true;
+    }
     this.clock.update();
     if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
+    this.#turnTicks++;
+    return !this.#yield && (this.#turnTicks < TICKS_PER_TURN || !this.#userCodeRan);
+  }
+
+  #runTurn(): void {
+    if (!this.beginTurn()) return;
+    do {
+      this.io.submitAndWait(this.beginTick());
+    } while (this.endTick());
+    this.#nextTurn(this.#turn);
   }
 
   #completions(client: LoopClient): void {
@@ -165,21 +206,11 @@ export class Loop {
     return true;
   }
 
-  #submitAndWait(client: LoopClient): void {
-    if (this.#moreWork || this.#yield) {
-      this.io.submitAndWait(false);
-    } else if (this.#userCodeRan) {
-      // Under load there is a completion and no need to sleep. Without one, Node looks first.
-      this.io.submitAndWait(false);
-      if (this.io.completionsReady === 0) this.#yield = true;
-    } else if (client.prepareSleep()) {
-      count(this.#counters, Counter.sleeps);
-      this.#setSleepTimer();
-      this.io.submitAndWait(true);
-      client.endSleep();
-    } else {
-      this.io.submitAndWait(false);
-    }
+  #prepareSleep(client: LoopClient): boolean {
+    if (this.#moreWork || this.#yield || this.#userCodeRan || !client.prepareSleep()) return false;
+    count(this.#counters, Counter.sleeps);
+    this.#setSleepTimer();
+    return true;
   }
 
   // One timer for the earlier of Node's and the wheel's. One that runs out too early does no harm:

@@ -1,20 +1,17 @@
-// The contract of `Io`, as one suite that every backend runs. A backend that cannot do a case names
-// it in `skips`, with the reason.
+// The contract of `Io`, as one suite that every backend runs, the simulated one included. A backend
+// that cannot do a case names it in `skips`, with the reason.
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
-import { closeSync, fstatSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import type { Io } from '../../src/io/io.ts';
 import type { IoOptions } from '../../src/io/io-options.ts';
-import { bindListeners, closeListeners, startListening } from '../../src/io/listener.ts';
 import { ACCEPT, CLOSE, RECV, SEND, TIMER, WAKEUP, WATCH } from '../../src/io/token.ts';
 import { ECANCELED, ECONNRESET, EMFILE, ENOBUFS, EPIPE } from '../../src/kernel/errno.ts';
-import { openEventfd, Wakeup } from '../../src/kernel/eventfd.ts';
-import { isNoDelay, SHUT_RDWR } from '../../src/kernel/sockets.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { SHUT_RDWR } from '../../src/kernel/sockets.ts';
+import type { Peer, World } from './world.ts';
 
-export type MakeIo = (options: IoOptions) => Io;
+export type MakeIo = (options: IoOptions, world: World) => Io;
 
 export interface Result {
   operation: number;
@@ -36,15 +33,18 @@ const OPTIONS: IoOptions = {
 /** What a case works with: an `Io`, a listener, and helpers that wait without a time limit. */
 export class Bench {
   readonly io: Io;
-  readonly port: number;
+  readonly world: World;
   readonly listenerFd: number;
 
-  constructor(io: Io) {
+  constructor(io: Io, world: World) {
     this.io = io;
-    const listeners = bindListeners('127.0.0.1', 0, 1);
-    startListening(listeners.fds);
-    this.port = listeners.port;
-    this.listenerFd = listeners.fds[0]!;
+    this.world = world;
+    this.listenerFd = world.listen();
+  }
+
+  /** A peer that has connected and was not accepted yet. */
+  peer(receiveBuffer = 0): Peer {
+    return this.world.connect(this.listenerFd, receiveBuffer);
   }
 
   /** The next completion; its buffer, if any, is read and given back. */
@@ -74,8 +74,8 @@ export class Bench {
   }
 
   /** A connection: the peer's end, and the descriptor that was accepted. */
-  connect(receiveBuffer = 0): { peer: RawPeer; fd: number } {
-    const peer = new RawPeer(this.port, receiveBuffer);
+  connect(receiveBuffer = 0): { peer: Peer; fd: number } {
+    const peer = this.peer(receiveBuffer);
     this.io.accept(this.listenerFd, 0, 0);
     const { operation, result } = this.next();
     equal(operation, ACCEPT);
@@ -90,7 +90,7 @@ export class Bench {
   }
 
   close(): void {
-    closeListeners([this.listenerFd]);
+    this.world.close(this.listenerFd);
     this.io.destroy();
   }
 }
@@ -98,17 +98,17 @@ export class Bench {
 const cases: Record<string, (bench: Bench) => void> = {
   'accept answers a descriptor that has TCP_NODELAY from its listener': (bench) => {
     const { peer, fd } = bench.connect();
-    equal(isNoDelay(fd), true);
-    closeSync(fd);
+    equal(bench.world.isNoDelay(fd), true);
+    bench.world.close(fd);
     peer.close();
   },
 
   'a completion carries the operation, slot and generation of its submission': (bench) => {
-    const peer = new RawPeer(bench.port);
+    const peer = bench.peer();
     bench.io.accept(bench.listenerFd, 0x12_3456, 0xab_cdef);
     const { operation, slot, generation, result } = bench.next();
     deepEqual([operation, slot, generation], [ACCEPT, 0x12_3456, 0xab_cdef]);
-    closeSync(result);
+    bench.world.close(result);
     peer.close();
   },
 
@@ -116,21 +116,21 @@ const cases: Record<string, (bench: Bench) => void> = {
     for (let slot = 0; slot < 4; slot++) bench.io.accept(bench.listenerFd, slot, 1);
     deepEqual(bench.poll(), []);
     equal(bench.io.inFlight, 4);
-    const peers = [1, 2, 3, 4].map(() => new RawPeer(bench.port));
+    const peers = [1, 2, 3, 4].map(() => bench.peer());
     const accepted = peers.map(() => bench.next());
     deepEqual(accepted.map((each) => each.slot).toSorted(), [0, 1, 2, 3]);
     equal(bench.io.inFlight, 0);
-    for (const each of accepted) closeSync(each.result);
+    for (const each of accepted) bench.world.close(each.result);
     for (const peer of peers) peer.close();
   },
 
   'a connection waits in the backlog until an accept is submitted': (bench) => {
-    const peer = new RawPeer(bench.port);
+    const peer = bench.peer();
     deepEqual(bench.poll(), []);
     bench.io.accept(bench.listenerFd, 0, 0);
     const { result } = bench.next();
     ok(result >= 0);
-    closeSync(result);
+    bench.world.close(result);
     peer.close();
   },
 
@@ -143,7 +143,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     deepEqual([operation, slot, generation, result, text], [RECV, 7, 9, 5, 'hello']);
     peer.send('not asked for');
     deepEqual(bench.poll(), []);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -152,7 +152,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     peer.send('early');
     bench.io.recv(fd, 0, 0, false);
     equal(bench.next().text, 'early');
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -168,7 +168,7 @@ const cases: Record<string, (bench: Bench) => void> = {
       received += text;
     }
     equal(received, sent);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -177,7 +177,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     bench.io.recv(fd, 0, 0, false);
     peer.endSending();
     equal(bench.next().result, 0);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -187,7 +187,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     deepEqual(bench.poll(), []);
     peer.reset();
     equal(bench.next().result, -ECONNRESET);
-    closeSync(fd);
+    bench.world.close(fd);
   },
 
   'recv answers -ENOBUFS while every buffer is taken, and works again after a release': (bench) => {
@@ -209,7 +209,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     io.recv(fd, 0, 0, false);
     equal(bench.next().text, 'y');
     equal(io.buffersHighWater, OPTIONS.recvBuffers);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -220,7 +220,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     const { operation, slot, generation, result } = bench.next();
     deepEqual([operation, slot, generation, result], [SEND, 3, 4, size]);
     equal(peer.recvExactly(size), 'response');
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -257,7 +257,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     }
     while (received < sent) received += peer.recv(1 << 20).length;
     equal(received, sent);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -267,7 +267,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     const { offset, size } = bench.write('x');
     bench.io.send(fd, offset, size, 0, 0);
     ok([-EPIPE, -ECONNRESET].includes(bench.next().result));
-    closeSync(fd);
+    bench.world.close(fd);
   },
 
   'close ends the descriptor and tells': (bench) => {
@@ -275,13 +275,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     bench.io.close(fd, 5, 6);
     const { operation, slot, generation, result } = bench.next();
     deepEqual([operation, slot, generation, result], [CLOSE, 5, 6, 0]);
-    let code = '';
-    try {
-      fstatSync(fd);
-    } catch (error) {
-      code = (error as NodeJS.ErrnoException).code ?? '';
-    }
-    equal(code, 'EBADF');
+    equal(bench.world.isOpen(fd), false);
     equal(peer.recv(), '');
     peer.close();
   },
@@ -296,7 +290,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     equal(bench.io.inFlight, 0);
     peer.send('x');
     deepEqual(bench.poll(), []);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -307,10 +301,10 @@ const cases: Record<string, (bench: Bench) => void> = {
     bench.io.cancel(ACCEPT, 1, 1);
     const { slot, result } = bench.next();
     deepEqual([slot, result], [1, -ECANCELED]);
-    const peer = new RawPeer(bench.port);
+    const peer = bench.peer();
     const accepted = bench.next();
     equal(accepted.slot, 2);
-    closeSync(accepted.result);
+    bench.world.close(accepted.result);
     peer.close();
   },
 
@@ -326,7 +320,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     deepEqual(bench.poll(), []);
     bench.io.shutdown(fd, SHUT_RDWR);
     equal(bench.next().result, 0);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -340,6 +334,17 @@ const cases: Record<string, (bench: Bench) => void> = {
     equal(bench.next().operation, TIMER);
   },
 
+  'the timer completes when its time has passed, without a sleep too': (bench) => {
+    bench.io.setTimer(10);
+    const results = bench.poll();
+    bench.world.passTime(20);
+    results.push(...bench.poll());
+    deepEqual(
+      results.map(({ operation }) => operation),
+      [TIMER],
+    );
+  },
+
   'watch tells once that a descriptor is readable': (bench) => {
     const { peer, fd } = bench.connect();
     bench.io.watch(fd);
@@ -347,21 +352,20 @@ const cases: Record<string, (bench: Bench) => void> = {
     peer.send('x');
     equal(bench.next().operation, WATCH);
     deepEqual(bench.poll(), []);
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
   'every wake-up wakes, without being read': (bench) => {
-    const fd = openEventfd();
+    const fd = bench.world.openEventfd();
     bench.io.watchWakeups(fd);
     deepEqual(bench.poll(), []);
-    const wakeup = new Wakeup(fd);
     for (let round = 0; round < 3; round++) {
-      wakeup.signal();
+      bench.world.signal(fd);
       equal(bench.next().operation, WAKEUP);
       deepEqual(bench.poll(), []);
     }
-    closeSync(fd);
+    bench.world.close(fd);
   },
 
   'more submissions than the queue holds are all taken, in order': (bench) => {
@@ -374,7 +378,7 @@ const cases: Record<string, (bench: Bench) => void> = {
       Array.from({ length: 26 }, (_, index) => index),
     );
     equal(peer.recvExactly(26), 'abcdefghijklmnopqrstuvwxyz');
-    closeSync(fd);
+    bench.world.close(fd);
     peer.close();
   },
 
@@ -390,13 +394,15 @@ const cases: Record<string, (bench: Bench) => void> = {
 export function ioContract(
   backend: string,
   makeIo: MakeIo,
+  makeWorld: () => World,
   skips: Record<string, string> = {},
 ): void {
   for (const [name, run] of Object.entries(cases)) {
     test(`${backend}: ${name}`, (context: TestContext) => {
       const reason = skips[name];
       if (reason !== undefined) return context.skip(reason);
-      const bench = new Bench(makeIo(OPTIONS));
+      const world = makeWorld();
+      const bench = new Bench(makeIo(OPTIONS, world), world);
       try {
         run(bench);
       } finally {

@@ -1,5 +1,5 @@
 // The contract of `Io`, continued: receives that repeat, cancellations, descriptors whose numbers
-// are used again, and what happens when something is short. Every backend runs it.
+// are used again, and what happens when something is short. Every backend that has a kernel runs it.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { closeSync, readdirSync } from 'node:fs';
@@ -10,7 +10,8 @@ import { ACCEPT, CLOSE, RECV, SEND, TIMER, WATCH } from '../../src/io/token.ts';
 import { EBADF, ECANCELED, EMFILE, ENOBUFS } from '../../src/kernel/errno.ts';
 import { openStreamPair, SHUT_RDWR } from '../../src/kernel/sockets.ts';
 import { withDescriptorLimit } from '../support/descriptor-limit.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import type { RawPeer } from '../support/raw-peer.ts';
+import { realWorld } from '../support/real-world.ts';
 import type { MakeIo, Result } from './io-contract.ts';
 import { Bench } from './io-contract.ts';
 
@@ -210,7 +211,7 @@ const cases: Record<string, (bench: Bench) => void> = {
   'an urgent byte does not hide what comes after it': (bench) => {
     const { peer, fd } = bench.connect();
     peer.send('before');
-    peer.sendUrgent('!');
+    (peer as RawPeer).sendUrgent('!');
     peer.send('after');
     bench.io.recv(fd, 1, 1, true);
     let text = '';
@@ -255,7 +256,7 @@ const cases: Record<string, (bench: Bench) => void> = {
     bench.io.cancel(SEND, 1, 1);
     equal(bench.next().operation, SEND);
     // The peer takes a number of its own first.
-    const peer = new RawPeer(bench.port);
+    const peer = bench.peer();
     bench.io.close(old.fd, 1, 1);
     equal(bench.next().operation, CLOSE);
     bench.io.accept(bench.listenerFd, 2, 1);
@@ -366,7 +367,7 @@ const cases: Record<string, (bench: Bench) => void> = {
   },
 
   'an accept without a descriptor fails, and the connection waits for the next': (bench) => {
-    const peer = new RawPeer(bench.port);
+    const peer = bench.peer();
     withDescriptorLimit(3, () => {
       bench.io.accept(bench.listenerFd, 1, 1);
       const { operation, slot, result } = bench.next();
@@ -382,7 +383,7 @@ const cases: Record<string, (bench: Bench) => void> = {
 
   'connections that nobody accepts do not end a sleep': (bench) => {
     const first = bench.connect();
-    const waiting = [new RawPeer(bench.port), new RawPeer(bench.port)];
+    const waiting = [bench.peer(), bench.peer()];
     bench.io.setTimer(20);
     bench.io.submitAndWait(true);
     equal(bench.io.completionsReady, 1);
@@ -392,7 +393,7 @@ const cases: Record<string, (bench: Bench) => void> = {
   },
 
   'a listener serves who waits, in the order of the accepts': (bench) => {
-    const peers = [new RawPeer(bench.port), new RawPeer(bench.port), new RawPeer(bench.port)];
+    const peers = [bench.peer(), bench.peer(), bench.peer()];
     for (let slot = 0; slot < 5; slot++) bench.io.accept(bench.listenerFd, slot, 1);
     const accepted = peers.map(() => bench.next());
     deepEqual(
@@ -408,7 +409,7 @@ const cases: Record<string, (bench: Bench) => void> = {
 export function ioStreamContract(backend: string, makeIo: MakeIo): void {
   for (const [name, run] of Object.entries(cases)) {
     test(`${backend}: ${name}`, () => {
-      const bench = new Bench(makeIo(OPTIONS));
+      const bench = new Bench(makeIo(OPTIONS, realWorld), realWorld);
       try {
         run(bench);
       } finally {
@@ -420,7 +421,7 @@ export function ioStreamContract(backend: string, makeIo: MakeIo): void {
   test(`${backend}: destroy leaves no descriptor behind`, () => {
     const descriptors = (): number => readdirSync('/proc/self/fd').length;
     const before = descriptors();
-    const io: Io = makeIo(OPTIONS);
+    const io: Io = makeIo(OPTIONS, realWorld);
     ok(descriptors() > before);
     io.destroy();
     equal(descriptors(), before);

@@ -117,6 +117,9 @@ export interface BenchOptions {
 }
 
 export class ConnectionBench {
+  /** A timer behind those of the connections, for whoever else has one: see `onExtraTimer`. */
+  readonly extraTimer: number;
+  onExtraTimer = (): void => {};
   readonly io: FakeIo;
   readonly counters: Counters = new Float64Array(COUNTERS);
   readonly clock = new FakeClock();
@@ -130,6 +133,7 @@ export class ConnectionBench {
     const { capacity = 4, sendBlocks = capacity, recvBlocks = capacity } = options;
     const { recvBuffers = 8, recvBufferSize = 4096, recvBlockSize = 20_480 } = options;
     const sendBlockSize = 16_384;
+    this.extraTimer = capacity;
     const blocksSize = sendBlocks * sendBlockSize + recvBlocks * recvBlockSize;
     this.io = new FakeIo(recvBuffers, recvBufferSize, blocksSize);
     this.delegation = new FakeDelegation(this.io.memory.bytes);
@@ -137,8 +141,9 @@ export class ConnectionBench {
       io: this.io,
       clock: this.clock,
       nodeLoop: NODE_LOOP,
+      nextTurn: setImmediate,
       counters: this.counters,
-      timers: capacity,
+      timers: capacity + 1,
     });
     this.connections = new Connections({
       loop: this.loop,
@@ -206,7 +211,8 @@ export class ConnectionBench {
     connections.runDeferred(deferredBudget);
     connections.runSends();
     for (let slot = loop.timers.expire(this.clock.nowMs); slot !== NONE; ) {
-      connections.onTimer(slot);
+      if (slot === this.extraTimer) this.onExtraTimer();
+      else connections.onTimer(slot);
       slot = loop.timers.expire(this.clock.nowMs);
     }
     connections.runReleases();

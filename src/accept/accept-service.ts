@@ -1,0 +1,169 @@
+// What an accept thread does, phase by phase: its listener, its connections and its tasks, as the
+// client of a loop. It is built from parts it is given: it runs on any `Io`, clock and outer loop.
+// Control plane at start and at the end; the phases are data plane, without a line of their own.
+//
+// Owner: one accept thread.
+
+import type { CompiledApp } from '../app/compiled-app.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import type { AcceptThreadPlan, Command } from '../base/thread-plan.ts';
+import { Connections } from '../connection/connections.ts';
+import { Delegator } from '../delegate/delegator.ts';
+import type { DelegateMemory } from '../delegate/layout.ts';
+import { TaskRunner } from '../delegate/task-runner.ts';
+import type { Io } from '../io/io.ts';
+import { ACCEPT } from '../io/token.ts';
+import type { LoopClient, OuterLoop } from '../loop/loop.ts';
+import { Loop } from '../loop/loop.ts';
+import { Drain } from './drain.ts';
+import { Listener } from './listener.ts';
+import { AcceptThreadDelegation } from './task-delegation.ts';
+
+export interface AcceptServiceOptions {
+  readonly plan: AcceptThreadPlan<DelegateMemory>;
+  readonly app: CompiledApp;
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly nodeLoop: OuterLoop;
+  readonly nextTurn: (turn: () => void) => void;
+  /** Writes the eventfd of a worker. */
+  readonly wakeWorker: (worker: number) => void;
+  /** Keeps new connections from the listener; those under way still come. */
+  readonly refuseConnections: () => void;
+  readonly log: (message: string, error?: unknown) => void;
+  /** The thread has drained, and its `Io` is destroyed. */
+  readonly onEnd: () => void;
+}
+
+export class AcceptService implements LoopClient {
+  readonly loop: Loop;
+  readonly delegator: Delegator;
+  readonly connections: Connections;
+  readonly #delegation: AcceptThreadDelegation;
+  readonly #listener: Listener;
+  readonly #drain: Drain;
+  readonly #onEnd: () => void;
+  // The timers behind those of the connections.
+  readonly #listenerTimer: number;
+  readonly #drainTimer: number;
+  #serving = false;
+
+  constructor(options: AcceptServiceOptions) {
+    const { plan, app, io, log } = options;
+    const { pools } = plan;
+    const { acceptCapacity, workerThreads, requests } = plan.options;
+    const counters: Counters = new Float64Array(plan.counters);
+    this.#onEnd = options.onEnd;
+    this.#listenerTimer = acceptCapacity;
+    this.#drainTimer = acceptCapacity + 1;
+    this.loop = new Loop({
+      io,
+      clock: options.clock,
+      nodeLoop: options.nodeLoop,
+      nextTurn: options.nextTurn,
+      counters,
+      timers: acceptCapacity + 2,
+    });
+    this.delegator = new Delegator(plan.delegateMemory, plan.index, options.wakeWorker);
+    const runner =
+      workerThreads === 0
+        ? new TaskRunner(
+            this.delegator.holders,
+            app.tasks,
+            { options: plan.options },
+            (task, error) => log(`task "${task}" failed`, error),
+          )
+        : undefined;
+    this.#delegation = new AcceptThreadDelegation(
+      this.delegator,
+      io.memory.bytes,
+      counters,
+      runner,
+    );
+    this.connections = new Connections({
+      loop: this.loop,
+      app,
+      counters,
+      delegation: this.#delegation,
+      capacity: acceptCapacity,
+      rows: plan.rows,
+      ...pools,
+      requests,
+      log,
+    });
+    this.#delegation.attach(this.connections);
+    this.#listener = new Listener({
+      loop: this.loop,
+      timer: this.#listenerTimer,
+      fd: plan.listenerFd,
+      connections: this.connections,
+      counters,
+      log,
+    });
+    this.#drain = new Drain({
+      loop: this.loop,
+      timer: this.#drainTimer,
+      listener: this.#listener,
+      connections: this.connections,
+      delegator: this.delegator,
+      counters,
+      refuseConnections: options.refuseConnections,
+    });
+    io.watchWakeups(plan.acceptWakeups[plan.index]!);
+  }
+
+  run(): void {
+    this.loop.run(this);
+  }
+
+  onCommand(kind: Command['kind']): void {
+    if (kind === 'serve') this.#serving = true;
+    else if (kind === 'drain') this.#drain.begin();
+  }
+
+  beginTick(): void {
+    this.connections.beginTick();
+  }
+
+  onCompletion(io: Io): void {
+    if (io.operation === ACCEPT) this.#listener.onAccept(io.slot, io.result);
+    else this.connections.onCompletion(io);
+  }
+
+  runMessages(budget: number): boolean {
+    return this.#delegation.runCompletions(budget);
+  }
+
+  runDeferred(budget: number): boolean {
+    return this.connections.runDeferred(budget);
+  }
+
+  runSends(): void {
+    this.connections.runSends();
+  }
+
+  onTimer(slot: number): void {
+    if (slot < this.#listenerTimer) this.connections.onTimer(slot);
+    else if (slot === this.#listenerTimer) this.#listener.onTimer();
+    else this.#drain.onTimer();
+  }
+
+  runReleases(): void {
+    this.connections.runReleases();
+    if (this.#serving) this.#listener.arm();
+  }
+
+  prepareSleep(): boolean {
+    return this.delegator.sleep();
+  }
+
+  endSleep(): void {
+    this.delegator.wake();
+  }
+
+  onStopped(): void {
+    this.loop.io.destroy();
+    this.#onEnd();
+  }
+}

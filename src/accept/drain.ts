@@ -1,0 +1,89 @@
+// How an accept thread ends: SYNs are dropped first, and what the kernel has accepted by then is
+// served; every response announces the close; the silent are told by an orderly end; tasks are
+// awaited. See `docs/decisions/0007-drain.md`.
+//
+// It looks how far it is at each step of the timer wheel. Control plane. Owner: one accept thread.
+
+import { msBetween } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter } from '../base/counters.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Delegator } from '../delegate/delegator.ts';
+import type { Loop } from '../loop/loop.ts';
+import type { Listener } from './listener.ts';
+
+/** For so long, handshakes under way complete and are accepted. */
+export const DRAIN_ACCEPT_MS = 100;
+/** For so long, a connection that is silent may still send a request and get its answer. */
+export const DRAIN_IDLE_MS = 500;
+/** After this, what is left is ended. */
+export const DRAIN_MAX_MS = 10_000;
+
+export interface DrainOptions {
+  readonly loop: Loop;
+  /** The drain's own timer. */
+  readonly timer: number;
+  readonly listener: Listener;
+  readonly connections: Connections;
+  readonly delegator: Delegator;
+  readonly counters: Counters;
+  readonly refuseConnections: () => void;
+}
+
+export class Drain {
+  readonly #options: DrainOptions;
+  #draining = false;
+  #beginMs = 0;
+  // Connections accepted up to the last look.
+  #accepted = -1;
+  #stopped = false;
+
+  constructor(options: DrainOptions) {
+    this.#options = options;
+  }
+
+  /** Begins, unless it has. The loop is stopped when everything has ended. */
+  begin(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#beginMs = this.#options.loop.clock.nowMs;
+    this.#options.refuseConnections();
+    this.#options.connections.drain();
+    this.#setTimer();
+  }
+
+  onTimer(): void {
+    const { loop, listener, connections, counters } = this.#options;
+    const elapsedMs = msBetween(this.#beginMs, loop.clock.nowMs);
+    if (elapsedMs >= DRAIN_MAX_MS) connections.terminateAll();
+    else if (elapsedMs >= DRAIN_IDLE_MS) connections.closeIdle();
+    // The backlog is empty when accepts wait and none has completed since the last look.
+    const before = this.#accepted;
+    this.#accepted = counters[Counter.connectionsAccepted]!;
+    const caughtUp = listener.waits && this.#accepted === before;
+    if (!this.#stopped && elapsedMs >= DRAIN_ACCEPT_MS) {
+      if (caughtUp || elapsedMs >= DRAIN_MAX_MS) {
+        this.#stopped = true;
+        listener.stop();
+      }
+    }
+    if (this.#hasEnded(elapsedMs)) this.#end();
+    else this.#setTimer();
+  }
+
+  #hasEnded(elapsedMs: number): boolean {
+    const { connections, delegator } = this.#options;
+    if (!this.#stopped || connections.table.pool.used > 0) return false;
+    return delegator.holdersUsed === 0 || elapsedMs >= DRAIN_MAX_MS;
+  }
+
+  #end(): void {
+    this.#options.connections.assertAllFree();
+    this.#options.loop.stop();
+  }
+
+  #setTimer(): void {
+    const { loop, timer } = this.#options;
+    loop.timers.set(timer, loop.clock.nowMs, 0);
+  }
+}

@@ -1,0 +1,136 @@
+import { deepEqual, equal, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { NONE } from '../memory/pool.ts';
+import { repairDeadWorker } from './dead-thread.ts';
+import { Delegator } from './delegator.ts';
+import { createDelegateMemory, type DelegateMemory } from './layout.ts';
+import { workerSleepers } from './sleepers.ts';
+import { DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
+import { TaskIntake } from './task-intake.ts';
+import { TaskQueue } from './task-queue.ts';
+
+/** Two accept threads and three workers, the second of which dies. */
+class Fixture {
+  readonly memory: DelegateMemory = createDelegateMemory({
+    acceptThreads: 2,
+    workerThreads: 3,
+    holdersPerAcceptThread: 3,
+    holderSize: 128,
+  });
+  readonly delegators = [0, 1].map((index) => new Delegator(this.memory, index, () => {}));
+  readonly intakes = [0, 1, 2].map((index) => new TaskIntake(this.memory, index, () => {}));
+  readonly holders = new TaskHolders(this.memory);
+  woken: string[] = [];
+
+  delegate(acceptThread: number, slot = 0): number {
+    return this.delegators[acceptThread]!.delegate(0, slot, 7, Buffer.from('/in'), 0, 3);
+  }
+
+  repair(): [failed: number, requeued: number] {
+    this.woken = [];
+    const { failed, requeued } = repairDeadWorker(this.memory, 1, {
+      wakeAcceptThread: (index) => this.woken.push(`accept-${index}`),
+      wakeWorker: (index) => this.woken.push(`worker-${index}`),
+    });
+    return [failed, requeued];
+  }
+
+  finish(worker: number, holder: number): void {
+    this.holders.setStatus(holder, 200);
+    this.intakes[worker]!.finish(holder);
+  }
+
+  /** The results that an accept thread finds, its holders given back. */
+  results(acceptThread: number): { slot: number; status: number; size: number }[] {
+    const delegator = this.delegators[acceptThread]!;
+    const results: { slot: number; status: number; size: number }[] = [];
+    delegator.takeCompletions();
+    for (let holder = delegator.nextCompletion(); holder !== NONE; ) {
+      results.push({
+        slot: this.holders.connectionSlot(holder),
+        status: this.holders.status(holder),
+        size: this.holders.outputSize(holder),
+      });
+      delegator.release(holder);
+      holder = delegator.nextCompletion();
+    }
+    return results;
+  }
+}
+
+test('the task of a dead worker fails, at the accept thread that delegated it', () => {
+  const fixture = new Fixture();
+  fixture.delegate(0, 4);
+  fixture.delegate(1, 5);
+  const other = fixture.intakes[0]!.take();
+  const lost = fixture.intakes[1]!.take();
+  // It died after the output was written, and before the task had ended.
+  fixture.holders.setStatus(lost, 200);
+  fixture.holders.setOutput(lost, 'half');
+  deepEqual(fixture.repair(), [1, 0]);
+  equal(fixture.holders.state(lost), DONE);
+  deepEqual(fixture.results(1), [{ slot: 5, status: 500, size: 0 }]);
+  deepEqual(fixture.results(0), []);
+  equal(fixture.holders.state(other), RUNNING);
+  fixture.finish(0, other);
+  deepEqual(fixture.results(0), [{ slot: 4, status: 200, size: 0 }]);
+  deepEqual(fixture.repair(), [0, 0]);
+  for (const delegator of fixture.delegators) delegator.assertAllFree();
+});
+
+test('every thread is woken, because the dead one may have been about to', () => {
+  const fixture = new Fixture();
+  deepEqual(fixture.repair(), [0, 0]);
+  deepEqual(fixture.woken, ['accept-0', 'accept-1', 'worker-0', 'worker-1', 'worker-2']);
+});
+
+test('a dead worker that slept is no sleeper any more: wake-ups go to those who live', () => {
+  const fixture = new Fixture();
+  for (const intake of fixture.intakes) equal(intake.sleep(), true);
+  fixture.repair();
+  const sleepers = workerSleepers(fixture.memory);
+  equal(sleepers.claim(1), false);
+  deepEqual([sleepers.claimAny(), sleepers.claimAny(), sleepers.claimAny()], [0, 2, NONE]);
+});
+
+test('a task whose entry a dead worker took, and which it did not begin, is queued again', () => {
+  const fixture = new Fixture();
+  const taken = fixture.delegate(0, 1);
+  const behind = fixture.delegate(0, 2);
+  // The second worker dies between the two steps of taking.
+  const dying = new TaskHolders(fixture.memory);
+  dying.tryRun = () => {
+    throw new Error('died');
+  };
+  throws(() => new TaskQueue(fixture.memory, dying).take(3), /died/);
+  equal(fixture.holders.state(taken), QUEUED);
+  deepEqual(fixture.repair(), [0, 1]);
+  deepEqual(fixture.repair(), [0, 0]);
+  const { intakes } = fixture;
+  deepEqual([intakes[0]!.take(), intakes[2]!.take(), intakes[0]!.take()], [behind, taken, NONE]);
+  fixture.finish(0, behind);
+  fixture.finish(2, taken);
+  equal(fixture.results(0).length, 2);
+});
+
+test('a task that a living worker begins at the same moment is run once', () => {
+  const fixture = new Fixture();
+  const task = fixture.delegate(0);
+  const slow = new TaskHolders(fixture.memory);
+  slow.tryRun = (holder, thread) => {
+    // The repair comes just before the living worker runs what it took.
+    deepEqual(fixture.repair(), [0, 1]);
+    return fixture.holders.tryRun(holder, thread);
+  };
+  equal(new TaskQueue(fixture.memory, slow).take(2), task);
+  equal(fixture.intakes[2]!.take(), NONE);
+  fixture.finish(0, task);
+  equal(fixture.results(0).length, 1);
+});
+
+test('only the number of a worker is repaired', () => {
+  const { memory } = new Fixture();
+  const wakeups = { wakeAcceptThread: () => {}, wakeWorker: () => {} };
+  throws(() => repairDeadWorker(memory, 3, wakeups), /the worker existed/);
+  throws(() => repairDeadWorker(memory, -1, wakeups), /the worker existed/);
+});

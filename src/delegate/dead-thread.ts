@@ -1,0 +1,62 @@
+// What a worker thread that died leaves in the shared memory, put right. Nobody waits for it in the
+// meantime: other workers go on, its own task and a wake-up it was asked for are all that hangs.
+//
+// Control plane. Runs in any thread that lives, the main thread mostly, when the dead one is known
+// to run no more, and before its number is given away. `layout.ts` has the table of what is left.
+
+import { assert } from '../base/assert.ts';
+import { CompletionStack } from './completion-stack.ts';
+import type { DelegateMemory } from './layout.ts';
+import { workerSleepers } from './sleepers.ts';
+import { STATUS_FAILED } from './task.ts';
+import { QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
+import { TaskQueue } from './task-queue.ts';
+
+/** The eventfds: both are written without asking who sleeps. */
+export interface Wakeups {
+  readonly wakeAcceptThread: (acceptThread: number) => void;
+  readonly wakeWorker: (worker: number) => void;
+}
+
+export interface Repair {
+  /** Tasks that ran in the dead thread: done with status 500. */
+  readonly failed: number;
+  /** Tasks that were taken from the queue and not begun: in it again, for another worker. */
+  readonly requeued: number;
+}
+
+/**
+ * Ends what worker `worker` was doing when it died, and wakes every thread that it may have been
+ * about to wake, or that another one may have counted on it for. A second call finds nothing.
+ *
+ * Not found is a task that the thread had marked as done and not published, which takes a death
+ * between these two steps: only its accept thread could tell it from one that is being read.
+ */
+export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups: Wakeups): Repair {
+  const { acceptThreads, workerThreads } = memory.options;
+  assert(worker >= 0 && worker < workerThreads, 'the worker existed');
+  const thread = acceptThreads + worker;
+  const holders = new TaskHolders(memory);
+  const queue = new TaskQueue(memory, holders);
+  // Nobody claims it from here on.
+  workerSleepers(memory).claim(worker);
+  let failed = 0;
+  let requeued = 0;
+  for (let holder = 0; holder < holders.count; holder++) {
+    const state = holders.state(holder);
+    if (state === RUNNING && holders.thread(holder) === thread) {
+      holders.setStatus(holder, STATUS_FAILED);
+      holders.markDone(holder, thread);
+      new CompletionStack(memory, holders, holders.acceptThread(holder)).push(holder);
+      failed++;
+    } else if (state === QUEUED && queue.hasPassed(holder)) {
+      // A thread that lives may be about to run it: then this entry will mean nothing.
+      queue.pushAgain(holder);
+      requeued++;
+    }
+  }
+  // It may have claimed a sleeper and not written its eventfd, or been claimed itself.
+  for (let index = 0; index < acceptThreads; index++) wakeups.wakeAcceptThread(index);
+  for (let index = 0; index < workerThreads; index++) wakeups.wakeWorker(index);
+  return { failed, requeued };
+}

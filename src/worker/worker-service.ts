@@ -1,0 +1,114 @@
+// What a worker thread does, phase by phase: the same loop as in an accept thread, with a task
+// intake in place of the listener. It is built from parts it is given: it runs on any `Io`, clock
+// and outer loop. Control plane at start; the phases are data plane, the tasks are the user's.
+//
+// Owner: one worker thread.
+
+import type { CompiledApp } from '../app/compiled-app.ts';
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import type { Command, ThreadPlan } from '../base/thread-plan.ts';
+import type { DelegateMemory } from '../delegate/layout.ts';
+import { TaskIntake } from '../delegate/task-intake.ts';
+import { TaskRunner } from '../delegate/task-runner.ts';
+import type { Io } from '../io/io.ts';
+import type { LoopClient, OuterLoop } from '../loop/loop.ts';
+import { Loop } from '../loop/loop.ts';
+import { NONE } from '../memory/pool.ts';
+
+export interface WorkerServiceOptions {
+  readonly plan: ThreadPlan<DelegateMemory>;
+  readonly app: CompiledApp;
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly nodeLoop: OuterLoop;
+  readonly nextTurn: (turn: () => void) => void;
+  /** Writes the eventfd of an accept thread. */
+  readonly wakeAcceptThread: (acceptThread: number) => void;
+  readonly log: (message: string, error?: unknown) => void;
+  /** The thread was told to end, and its `Io` is destroyed. */
+  readonly onEnd: () => void;
+}
+
+export class WorkerService implements LoopClient {
+  readonly loop: Loop;
+  readonly #intake: TaskIntake;
+  readonly #runner: TaskRunner;
+  readonly #counters: Counters;
+  readonly #onEnd: () => void;
+
+  constructor(options: WorkerServiceOptions) {
+    const { plan, app, io, log } = options;
+    this.#counters = new Float64Array(plan.counters);
+    this.#onEnd = options.onEnd;
+    this.#intake = new TaskIntake(plan.delegateMemory, plan.index, options.wakeAcceptThread);
+    this.#runner = new TaskRunner(
+      this.#intake.holders,
+      app.tasks,
+      { options: plan.options },
+      (task, error) => {
+        count(this.#counters, Counter.tasksFailed);
+        log(`task "${task}" failed`, error);
+      },
+    );
+    this.loop = new Loop({
+      io,
+      clock: options.clock,
+      nodeLoop: options.nodeLoop,
+      nextTurn: options.nextTurn,
+      counters: this.#counters,
+      timers: 1,
+    });
+    io.watchWakeups(plan.workerWakeups[plan.index]!);
+  }
+
+  run(): void {
+    this.loop.run(this);
+  }
+
+  onCommand(kind: Command['kind']): void {
+    if (kind === 'drain') this.loop.stop();
+  }
+
+  beginTick(): void {}
+
+  onCompletion(): void {
+    assert(false, 'a worker submits nothing that completes here');
+  }
+
+  // One task in a tick: the result is published at once, and Node gets its turn between tasks.
+  runMessages(): boolean {
+    const holder = this.#intake.take();
+    if (holder === NONE) return false;
+    this.loop.userCodeRan();
+    this.#runner.run(holder);
+    this.#intake.finish(holder);
+    count(this.#counters, Counter.tasksRun);
+    return this.#intake.hasTasks();
+  }
+
+  runDeferred(): boolean {
+    return false;
+  }
+
+  runSends(): void {}
+
+  onTimer(): void {}
+
+  runReleases(): void {}
+
+  prepareSleep(): boolean {
+    return this.#intake.sleep();
+  }
+
+  endSleep(): void {
+    this.#intake.wake();
+  }
+
+  onStopped(): void {
+    this.loop.io.destroy();
+    this.#onEnd();
+  }
+}
