@@ -160,7 +160,10 @@ export class Connections {
 
   /** The release phase of a tick. */
   runReleases(): void {
-    this.#recvSide.feed();
+    const recvSide = this.#recvSide;
+    for (let slot = recvSide.feed(); slot !== NONE; slot = recvSide.feed()) {
+      this.#lifecycle.terminateJoin(slot);
+    }
   }
 
   /** It is time to look what the connection waits for. */
@@ -263,7 +266,7 @@ export class Connections {
   // Goes on with the bytes that were kept, and then with the buffers that were held.
   #serveUnread(slot: number): void {
     const recvSide = this.#recvSide;
-    if (recvSide.hasUnread(slot)) {
+    if (recvSide.hasUnread(slot) && !this.#endsUnread(slot)) {
       recvSide.restoreParser(slot, this.#requestSide.parser);
       this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     }
