@@ -11,6 +11,8 @@ export interface PoolSizes {
   readonly recvBufferSize: number;
   readonly sendBlocks: number;
   readonly sendBlockSize: number;
+  readonly largeSendBlocks: number;
+  readonly largeSendBlockSize: number;
   readonly recvBlocks: number;
   readonly recvBlockSize: number;
 }

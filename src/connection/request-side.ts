@@ -172,7 +172,7 @@ export class RequestSide {
     const sendSide = this.#sendSide;
     const exchanges = this.#exchanges;
     const parser = this.parser;
-    let space = sendSide.reserve(slot);
+    let space = sendSide.reserve(slot, 0);
     let written = space;
     let at = start;
     let repeated = false;
@@ -197,7 +197,7 @@ export class RequestSide {
       else {
         if (space !== written) sendSide.commit(slot, space);
         this.#enqueue(slot, at, status);
-        space = table.state(slot) === OPEN ? sendSide.reserve(slot) : NONE;
+        space = table.state(slot) === OPEN ? sendSide.reserve(slot, 0) : NONE;
         written = space;
       }
       if (status !== PARSE_COMPLETE) {

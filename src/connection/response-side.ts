@@ -165,7 +165,7 @@ export class ResponseSide {
 
   // RFC 9110 15.2.1.
   #continue(slot: number, exchange: Exchange): boolean {
-    const at = this.#reserve(slot);
+    const at = this.#reserve(slot, 0);
     if (at === NONE) return false;
     exchange.expectsContinue = false;
     this.#sendSide.commit(slot, this.#writer.interimContinue(at));
@@ -174,7 +174,8 @@ export class ResponseSide {
 
   // The head, and with it a response that the server or a task gives.
   #begin(slot: number, exchange: Exchange): boolean {
-    const at = this.#reserve(slot);
+    const { response } = exchange;
+    const at = this.#reserve(slot, bodySize(response.body) + response.queuedSize);
     if (at === NONE) return false;
     this.#decideConnection(slot, exchange);
     exchange.headWritten = true;
@@ -187,8 +188,8 @@ export class ResponseSide {
   }
 
   // Where there is space for a head; NONE when it has to be waited for.
-  #reserve(slot: number): number {
-    const at = this.#sendSide.reserve(slot);
+  #reserve(slot: number, size: number): number {
+    const at = this.#sendSide.reserve(slot, size);
     if (at === NONE) {
       this.#onDry(slot);
       return NONE;
@@ -278,7 +279,7 @@ export class ResponseSide {
   #pieces(slot: number, exchange: Exchange): boolean {
     const { response, chunked, headOnly } = exchange;
     const sendSide = this.#sendSide;
-    const begin = sendSide.reserve(slot);
+    const begin = sendSide.reserve(slot, response.queuedSize);
     if (begin === NONE) {
       this.#onDry(slot);
       return false;

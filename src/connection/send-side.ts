@@ -13,12 +13,12 @@ import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
-import type { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { SEND_IN_FLIGHT, SEND_QUEUED, TERMINATING } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { SendBlocks } from './send-blocks.ts';
 
 /** What `onSend` answers. */
 export const SEND_FAILED = 0;
@@ -28,7 +28,7 @@ export const SEND_DRAINED = 2;
 export class SendSide {
   readonly #io: Io;
   readonly #table: ConnectionTable;
-  readonly #blocks: BlockPool;
+  readonly #blocks: SendBlocks;
   readonly #deadlines: Deadlines;
   readonly #counters: Counters;
   // Connections with something to send: those with the flag SEND_QUEUED.
@@ -37,7 +37,7 @@ export class SendSide {
   constructor(
     io: Io,
     table: ConnectionTable,
-    blocks: BlockPool,
+    blocks: SendBlocks,
     deadlines: Deadlines,
     counters: Counters,
   ) {
@@ -49,12 +49,15 @@ export class SendSide {
     this.#queue = new SlotQueue(table.pool.capacity);
   }
 
-  /** Where the next response is written; NONE when there is no block left. */
-  reserve(slot: number): number {
+  /**
+   * Where the next bytes are written; NONE when there is no block left. Of `size` bytes that are
+   * going to be written, as many as possible should fit.
+   */
+  reserve(slot: number, size: number): number {
     const table = this.#table;
     let block = table.sendBlock(slot);
     if (block === NONE) {
-      block = this.#blocks.acquire();
+      block = this.#blocks.acquire(size);
       if (block === NONE) {
         count(this.#counters, Counter.sendBlocksDry);
         return NONE;
@@ -67,14 +70,16 @@ export class SendSide {
 
   /** Where the space of a connection with a block ends: an offset like those of `reserve`. */
   limit(slot: number): number {
-    return this.#blocks.offset(this.#table.sendBlock(slot)) + this.#blocks.blockSize;
+    const block = this.#table.sendBlock(slot);
+    return this.#blocks.offset(block) + this.#blocks.size(block);
   }
 
   /** Notes that a response was written up to `end`, an offset like those of `reserve`. */
   commit(slot: number, end: number): void {
     const table = this.#table;
-    const blockEnd = end - this.#blocks.offset(table.sendBlock(slot));
-    assert(blockEnd <= this.#blocks.blockSize, 'a response stays within its block');
+    const block = table.sendBlock(slot);
+    const blockEnd = end - this.#blocks.offset(block);
+    assert(blockEnd <= this.#blocks.size(block), 'a response stays within its block');
     table.setSendRange(slot, table.sendStart(slot), blockEnd);
     this.#enqueue(slot);
   }

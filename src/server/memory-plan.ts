@@ -16,6 +16,8 @@ import { backendSize } from '../io/open-io.ts';
 
 /** A typical request of a browser fits. */
 const RECV_BUFFER_SIZE = 2048;
+/** Larger ones leave the cache before the kernel reads them. */
+const LARGE_SEND_BLOCK_SIZE = 128 * 1024;
 /** Task holders of an accept thread, where there are so few threads that all fit the queue. */
 const HOLDERS_PER_ACCEPT_THREAD_MAX = 4096;
 /** A thread of Node's, measured: its heap, stacks and code. */
@@ -54,6 +56,9 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
     // Held while responses are not taken by their peers: a bounded number of slow readers.
     sendBlocks: Math.min(acceptCapacity, 8192),
     sendBlockSize: 2 * RESPONSE_SPACE_MIN,
+    // For long bodies, as long as there are any: the number that is sent at once, mostly.
+    largeSendBlocks: Math.min(acceptCapacity, 128),
+    largeSendBlockSize: LARGE_SEND_BLOCK_SIZE,
     // Held while a request has arrived in part: a bounded number of slow writers.
     recvBlocks: Math.min(acceptCapacity, 8192),
     recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,
