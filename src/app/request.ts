@@ -20,7 +20,7 @@ export interface Request {
    * section 5.3). One character a byte (latin1).
    */
   field(name: string): string | undefined;
-  /** The body as it arrives, in pieces; nothing more is received while nobody waits for the next. */
+  /** The body as it arrives, in pieces: nothing is received while nobody waits for the next. */
   readonly body: AsyncIterableIterator<Uint8Array>;
   /** The body as a whole. @throws ExchangeError when it is larger than `--body-limit`. */
   bytes(): Promise<Uint8Array>;

@@ -1,8 +1,8 @@
 // What a handler says about its response. The connection turns it into bytes: at once when the
-// handler has ended it before it returned, which is the fast path, otherwise as the handler goes on.
+// handler has ended it before it returned, the fast path; otherwise as the handler goes on.
 //
-// Data plane is `end` without a body and `bind`; what else is called allocates what it is given. An
-// exception tells of a mistake in the application.
+// Control plane: exceptions tell of mistakes in the application, and what waits is its own memory.
+// The fast path, `bind` and `end` with what the handler has already, allocates nothing.
 
 import { abandon } from '../base/thenable.ts';
 import { FieldLines } from '../http/field-lines.ts';

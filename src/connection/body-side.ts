@@ -1,5 +1,5 @@
-// The bodies of requests: gives the bytes that arrive to whoever wants them, a handler that waits for
-// them or nobody, and lets the others wait where they are, which holds their peer back.
+// The bodies of requests: gives the bytes that arrive to the handler that waits for them, or drops
+// them; those that nobody waits for yet stay where they are, which holds their peer back.
 //
 // Owner: one thread. Data plane.
 
@@ -61,8 +61,8 @@ export class BodySide {
   }
 
   /**
-   * Takes the bytes of a body between `start` and `end` as far as they are wanted, and answers where
-   * it stopped. When the connection still receives then, it needs more bytes, or is BODY_PAUSED.
+   * Takes the bytes of a body between `start` and `end` as far as they are wanted, and answers
+   * where it stopped. If the body is not done then, it needs more bytes, or is BODY_PAUSED.
    */
   receive(slot: number, exchange: Exchange, start: number, end: number): number {
     const decoder = this.#decoder;

@@ -55,7 +55,7 @@ export class Deadlines {
   }
 
   /** `awaited` is waited for: from now on, unless it was before. */
-  await(slot: number, awaited: number): void {
+  waitFor(slot: number, awaited: number): void {
     if (awaited === this.#awaited[slot] && awaited !== NEXT_REQUEST) {
       if (awaited === BODY) this.#heard[slot] = this.#loop.clock.nowMs;
       return;

@@ -57,7 +57,7 @@ export class Waiting {
     else if (this.#exchanges.receiving(slot) !== undefined) awaited = BODY;
     else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
     else if (!this.isAwaited(slot)) awaited = NEXT_REQUEST;
-    this.#deadlines.await(slot, awaited);
+    this.#deadlines.waitFor(slot, awaited);
   }
 
   /** It is time to look. True when the peer is late, and its connection has to go on otherwise. */

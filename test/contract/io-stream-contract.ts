@@ -1,5 +1,5 @@
 // The contract of `Io`, continued: receives that repeat, cancellations, descriptors whose numbers
-// are used again, and what happens when something is short. Every backend that has a kernel runs it.
+// are used again, and what happens when something is short. Every backend with a kernel runs it.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { closeSync, readdirSync } from 'node:fs';
