@@ -79,6 +79,7 @@ export class AcceptService implements LoopClient {
       this.delegator,
       io.memory.bytes,
       counters,
+      new Int32Array(plan.refusedTasks),
       runner,
     );
     this.connections = new Connections({

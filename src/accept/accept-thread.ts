@@ -10,6 +10,7 @@ import type { DelegateMemory } from '../delegate/layout.ts';
 import { refuseNewConnections } from '../io/listener.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
+import { keepHoldings } from '../kernel/holdings.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
@@ -21,6 +22,7 @@ async function start(): Promise<void> {
   const port = new ThreadPort(parentPort);
   try {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
+    keepHoldings(plan.holdings);
     const app = await loadApp(plan.app);
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });

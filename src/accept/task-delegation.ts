@@ -14,13 +14,15 @@ import { NONE } from '../memory/pool.ts';
 const ACCEPTED = 0;
 /** RFC 9110 section 15.5.15: the target does not fit a task holder. */
 const URI_TOO_LONG = 414;
-/** RFC 9110 section 15.6.4: every holder of the thread is taken. */
+/** RFC 9110 section 15.6.4: every holder of the thread is taken, or the task is not safe to run. */
 const SERVICE_UNAVAILABLE = 503;
 
 export class AcceptThreadDelegation implements TaskDelegation {
   readonly #delegator: Delegator;
   readonly #bytes: Uint8Array;
   readonly #counters: Counters;
+  // By task: 1 while it is refused.
+  readonly #refused: Int32Array;
   // Set exactly when there are no workers.
   readonly #inlineRunner: TaskRunner | undefined;
   #connections: Connections | undefined;
@@ -29,11 +31,13 @@ export class AcceptThreadDelegation implements TaskDelegation {
     delegator: Delegator,
     bytes: Uint8Array,
     counters: Counters,
+    refused: Int32Array,
     inlineRunner: TaskRunner | undefined,
   ) {
     this.#delegator = delegator;
     this.#bytes = bytes;
     this.#counters = counters;
+    this.#refused = refused;
     this.#inlineRunner = inlineRunner;
   }
 
@@ -49,6 +53,10 @@ export class AcceptThreadDelegation implements TaskDelegation {
     offset: number,
     size: number,
   ): number {
+    if (Atomics.load(this.#refused, task) !== 0) {
+      count(this.#counters, Counter.tasksRefused);
+      return SERVICE_UNAVAILABLE;
+    }
     const runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const holder =

@@ -53,6 +53,8 @@ export const Counter = {
   closedHandlerFailed: 36,
   /** Requests refused because handlers had copied too much of others. */
   requestMemoryFull: 37,
+  /** Requests refused because their task had ended too many workers. */
+  tasksRefused: 38,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

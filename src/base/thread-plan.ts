@@ -26,10 +26,14 @@ export interface ThreadPlan<DelegateMemory> {
   /** The URL of the application's module. */
   readonly app: string;
   readonly delegateMemory: DelegateMemory;
+  /** By task, a word each: 1 while it is refused, because it ended too many workers. */
+  readonly refusedTasks: SharedArrayBuffer;
   /** The eventfds that wake the threads, by index. */
   readonly acceptWakeups: readonly number[];
   readonly workerWakeups: readonly number[];
   readonly counters: SharedArrayBuffer;
+  /** What the thread holds of the process: see `kernel/holdings.ts`. */
+  readonly holdings: SharedArrayBuffer;
 }
 
 export interface AcceptThreadPlan<DelegateMemory> extends ThreadPlan<DelegateMemory> {

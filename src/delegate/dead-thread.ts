@@ -21,6 +21,8 @@ export interface Wakeups {
 export interface Repair {
   /** Tasks that ran in the dead thread: done with status 500. */
   readonly failed: number;
+  /** Which tasks these were. */
+  readonly failedTasks: readonly number[];
   /** Tasks that were taken from the queue and not begun: in it again, for another worker. */
   readonly requeued: number;
 }
@@ -40,15 +42,15 @@ export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups
   const queue = new TaskQueue(memory, holders);
   // Nobody claims it from here on.
   workerSleepers(memory).claim(worker);
-  let failed = 0;
+  const failedTasks: number[] = [];
   let requeued = 0;
   for (let holder = 0; holder < holders.count; holder++) {
     const state = holders.state(holder);
     if (state === RUNNING && holders.thread(holder) === thread) {
+      failedTasks.push(holders.taskIndex(holder));
       holders.setStatus(holder, STATUS_FAILED);
       holders.markDone(holder, thread);
       new CompletionStack(memory, holders, holders.acceptThread(holder)).push(holder);
-      failed++;
     } else if (state === QUEUED && queue.hasPassed(holder)) {
       // A thread that lives may be about to run it: then this entry will mean nothing.
       queue.pushAgain(holder);
@@ -58,5 +60,5 @@ export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups
   // It may have claimed a sleeper and not written its eventfd, or been claimed itself.
   for (let index = 0; index < acceptThreads; index++) wakeups.wakeAcceptThread(index);
   for (let index = 0; index < workerThreads; index++) wakeups.wakeWorker(index);
-  return { failed, requeued };
+  return { failed: failedTasks.length, failedTasks, requeued };
 }

@@ -7,6 +7,7 @@
 import { assert } from '../base/assert.ts';
 import { checked, EINTR, resultOf } from './errno.ts';
 import { bind } from './ffi.ts';
+import { forgetDescriptor, noteDescriptor } from './holdings.ts';
 import type { Mapping } from './mapping.ts';
 import { mapMemory, unmapMemory } from './mapping.ts';
 import { closeDescriptor } from './sockets.ts';
@@ -59,6 +60,7 @@ export class Epoll {
       unmapMemory(this.#mapping);
       throw error;
     }
+    noteDescriptor(this.fd);
     this.#pointer = BigInt(this.fd);
   }
 
@@ -91,6 +93,7 @@ export class Epoll {
 
   /** Control plane. */
   close(): void {
+    forgetDescriptor(this.fd);
     closeDescriptor(this.fd);
     unmapMemory(this.#mapping);
   }

@@ -7,6 +7,7 @@
 import { assert } from '../base/assert.ts';
 import { SystemError } from './errno.ts';
 import { bind, errno } from './ffi.ts';
+import { forgetDescriptor, noteDescriptor } from './holdings.ts';
 import type { Mapping } from './mapping.ts';
 import { mapDescriptor, unmapMemory } from './mapping.ts';
 import { closeDescriptor } from './sockets.ts';
@@ -103,6 +104,7 @@ export function openRing(sqEntries: number, cqEntries: number): Ring {
   assert((sqEntries & (sqEntries - 1)) === 0, 'the submission queue has a power of two of entries');
   const { fd, params } = setUp(sqEntries, cqEntries, SETUP_ALL);
   if (fd === -1) throw new SystemError('io_uring_setup', errno());
+  noteDescriptor(fd);
   const cqCount = params.readUInt32LE(PARAMS.cqEntries);
   const cqesOffset = params.readUInt32LE(PARAMS.cqes);
   const rings = mapDescriptor(fd, cqesOffset + cqCount * CQE_WORDS * 4, 0n);
@@ -185,5 +187,6 @@ export function registerBufferRing(ring: Ring, address: bigint, entries: number)
 /** Closes a ring. The kernel ends what is in flight; memory it was given must outlive this call. */
 export function closeRing(ring: Ring): void {
   for (const mapping of ring.mappings) unmapMemory(mapping);
+  forgetDescriptor(ring.fd);
   closeDescriptor(ring.fd);
 }

@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.ts';
 import { checked, SystemError } from './errno.ts';
 import { bind, errno, viewMemory } from './ffi.ts';
+import { forgetMapping, noteMapping } from './holdings.ts';
 
 const mmap = bind('mmap', ['pointer', 'uint64', 'int32', 'int32', 'int32', 'int64'], 'pointer');
 const munmap = bind('munmap', ['pointer', 'uint64'], 'int32');
@@ -56,6 +57,7 @@ export function mapDescriptor(fd: number, size: number, offset: bigint): Mapping
 function map(size: number, flags: number, fd: number, offset: bigint): Mapping {
   const address = mmap(null, BigInt(size), PROT_READ_WRITE, flags, fd, offset);
   if (address === MAP_FAILED) throw new SystemError('mmap', errno());
+  noteMapping(address, size);
   return {
     address,
     addressLow: Number(address & 0xffff_ffffn) | 0,
@@ -67,5 +69,6 @@ function map(size: number, flags: number, fd: number, offset: bigint): Mapping {
 
 /** The caller guarantees that neither the kernel nor a view uses the memory any more. */
 export function unmapMemory(mapping: Mapping): void {
+  forgetMapping(mapping.address, mapping.size);
   checked('munmap', munmap(mapping.address, BigInt(mapping.size)));
 }

@@ -4,6 +4,7 @@
 import { assert } from '../base/assert.ts';
 import { checked } from './errno.ts';
 import { bind } from './ffi.ts';
+import { forgetDescriptor, noteDescriptor } from './holdings.ts';
 import type { Mapping } from './mapping.ts';
 import { mapMemory, unmapMemory } from './mapping.ts';
 import { closeDescriptor } from './sockets.ts';
@@ -28,6 +29,7 @@ export class TimerFd {
   /** @throws SystemError when descriptors or memory are short. */
   constructor() {
     this.fd = checked('timerfd_create', create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    noteDescriptor(this.fd);
     this.pointer = BigInt(this.fd);
     this.#mapping = mapMemory(ITIMERSPEC_SIZE);
     this.#words = new Int32Array(this.#mapping.buffer);
@@ -43,6 +45,7 @@ export class TimerFd {
   }
 
   close(): void {
+    forgetDescriptor(this.fd);
     closeDescriptor(this.fd);
     unmapMemory(this.#mapping);
   }

@@ -11,17 +11,19 @@ import type { Listeners } from '../io/listener.ts';
 import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
 import type { BackendChoice } from '../io/open-io.ts';
 import { BackendError, chooseBackend } from '../io/open-io.ts';
-import { openEventfd } from '../kernel/eventfd.ts';
+import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
+import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
+import { CrashBudget } from './crash-budget.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
 import { backendError, bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
 import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
+import { WorkerPool } from './worker-pool.ts';
 
 const ACCEPT_THREAD = new URL('../accept/accept-thread.ts', import.meta.url);
-const WORKER_THREAD = new URL('../worker/worker-thread.ts', import.meta.url);
 
 /** With more workers than this the server is ready before all of them are. */
 const WORKERS_BEFORE_READY = 16;
@@ -43,7 +45,8 @@ export class Server {
   /** Settles when every thread has ended; throws when one ended that was not told to. */
   readonly ended: Promise<void>;
   readonly #acceptThreads: readonly Thread[];
-  readonly #workerThreads: Thread[];
+  readonly #workers: WorkerPool;
+  readonly #crashBudget: CrashBudget;
   readonly #failure = Promise.withResolvers<never>();
   readonly #wakeups: readonly number[];
   #draining = false;
@@ -54,7 +57,8 @@ export class Server {
     choice: BackendChoice,
     port: number,
     acceptThreads: readonly Thread[],
-    workerThreads: Thread[],
+    workers: WorkerPool,
+    crashBudget: CrashBudget,
     wakeups: readonly number[],
   ) {
     this.options = options;
@@ -63,9 +67,11 @@ export class Server {
     this.port = port;
     this.warnings = warnings(plan);
     this.#acceptThreads = acceptThreads;
-    this.#workerThreads = workerThreads;
+    this.#workers = workers;
+    this.#crashBudget = crashBudget;
     this.#wakeups = wakeups;
-    for (const thread of this.#threads()) this.#watch(thread);
+    for (const thread of acceptThreads) this.#watch(thread);
+    workers.watch();
     this.ended = this.#end();
     this.ended.catch(() => {});
   }
@@ -84,11 +90,13 @@ export class Server {
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
     const wakeups = openWakeups(acceptThreads + workerThreads);
-    const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters'> = {
+    const crashBudget = new CrashBudget();
+    const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'> = {
       options,
       backend: choice.backend,
       app,
       delegateMemory: createDelegateMemory(plan.delegate),
+      refusedTasks: crashBudget.refused,
       acceptWakeups: wakeups.slice(0, acceptThreads),
       workerWakeups: wakeups.slice(acceptThreads),
     };
@@ -97,30 +105,38 @@ export class Server {
         ...base,
         index,
         counters: new SharedArrayBuffer(COUNTERS_SIZE),
+        holdings: new SharedArrayBuffer(HOLDINGS_SIZE),
         listenerFd,
         pools: plan.pools,
         rows: new SharedArrayBuffer(plan.rowsSize),
       };
       return new Thread(`accept-${index}`, ACCEPT_THREAD, threadPlan, log);
     });
-    const startWorker = (index: number): Thread => {
-      const threadPlan = { ...base, index, counters: new SharedArrayBuffer(COUNTERS_SIZE) };
-      return new Thread(`worker-${index}`, WORKER_THREAD, threadPlan, log);
-    };
-    const workersBeforeReady = Math.min(workerThreads, WORKERS_BEFORE_READY);
-    const workers = Array.from({ length: workersBeforeReady }, (_, index) => startWorker(index));
+    const wakeup = (fd: number): void => new Wakeup(fd).signal();
+    const workers = new WorkerPool({
+      count: workerThreads,
+      plan: base,
+      wakeups: {
+        wakeAcceptThread: (index) => wakeup(base.acceptWakeups[index]!),
+        wakeWorker: (index) => wakeup(base.workerWakeups[index]!),
+      },
+      crashBudget,
+      log,
+    });
     try {
-      await Promise.all([...accepts, ...workers].map((thread) => thread.ready));
+      const ready = accepts.map((thread) => thread.ready);
+      await Promise.all([...ready, workers.start(Math.min(workerThreads, WORKERS_BEFORE_READY))]);
     } catch (error) {
-      await Promise.all([...accepts, ...workers].map((thread) => thread.terminate()));
+      await Promise.all([...accepts.map((thread) => thread.terminate()), workers.terminate()]);
       closeListeners(listeners.fds);
       for (const fd of wakeups) closeDescriptor(fd);
       throw error;
     }
     startListening(listeners.fds);
     for (const thread of accepts) thread.tell('serve');
-    const server = new Server(options, plan, choice, listeners.port, accepts, workers, wakeups);
-    server.#startOtherWorkers(startWorker).catch(() => {});
+    const { port } = listeners;
+    const server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
+    void workers.startOthers();
     return server;
   }
 
@@ -148,21 +164,10 @@ export class Server {
   }
 
   #threads(): Thread[] {
-    return [...this.#acceptThreads, ...this.#workerThreads];
+    return [...this.#acceptThreads, ...this.#workers.threads];
   }
 
-  // One after the other, so that they do not take the CPUs from the server that is ready.
-  async #startOtherWorkers(start: (index: number) => Thread): Promise<void> {
-    for (let index = this.#workerThreads.length; index < this.options.workerThreads; index++) {
-      if (this.#draining) return;
-      const thread = start(index);
-      this.#workerThreads.push(thread);
-      this.#watch(thread);
-      await thread.ready;
-    }
-  }
-
-  // A thread that fails to start, or ends without being told to, ends the server.
+  // An accept thread that ends without being told to ends the server.
   #watch(thread: Thread): void {
     const { promise, reject } = this.#failure;
     promise.catch(() => {});
@@ -176,11 +181,10 @@ export class Server {
 
   // Workers end after the accept threads, which wait for their tasks.
   async #end(): Promise<void> {
-    const ended = (threads: readonly Thread[]): Promise<unknown> =>
-      Promise.race([Promise.all(threads.map((thread) => thread.ended)), this.#failure.promise]);
-    await ended(this.#acceptThreads);
-    for (const thread of this.#workerThreads) thread.tell('drain');
-    await ended(this.#workerThreads);
+    const ended = Promise.all(this.#acceptThreads.map((thread) => thread.ended));
+    await Promise.race([ended, this.#failure.promise]);
+    await Promise.race([this.#workers.end(), this.#failure.promise]);
+    this.#crashBudget.end();
     for (const fd of this.#wakeups) closeDescriptor(fd);
   }
 }

@@ -9,6 +9,7 @@ import type { DelegateMemory } from '../delegate/layout.ts';
 import { SMALL_IO } from '../io/io-options.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
+import { keepHoldings } from '../kernel/holdings.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import { ThreadPort } from '../loop/thread-port.ts';
@@ -19,6 +20,7 @@ async function start(): Promise<void> {
   const port = new ThreadPort(parentPort);
   try {
     const plan = workerData as ThreadPlan<DelegateMemory>;
+    keepHoldings(plan.holdings);
     const app = await loadApp(plan.app);
     const io = openIo(plan.backend, SMALL_IO);
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));

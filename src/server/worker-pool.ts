@@ -1,0 +1,158 @@
+// The worker threads as the main thread sees them: started, replaced when they die, told to end.
+//
+// When a worker dies, by an uncaught error, `process.exit()`, its heap's limit or because it was
+// ended, the task it ran gets an error, what it held of the process is released, and a new thread
+// takes its place. Tasks in the queue are not lost: they wait for whichever worker comes.
+// Control plane.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { COUNTERS_SIZE } from '../base/counters.ts';
+import type { ThreadPlan } from '../base/thread-plan.ts';
+import type { Wakeups } from '../delegate/dead-thread.ts';
+import { repairDeadWorker } from '../delegate/dead-thread.ts';
+import type { DelegateMemory } from '../delegate/layout.ts';
+import { HOLDINGS_SIZE, releaseHoldings } from '../kernel/holdings.ts';
+import type { CrashBudget } from './crash-budget.ts';
+import { DEATHS_MAX, REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
+import { Thread } from './thread.ts';
+
+const WORKER_THREAD = new URL('../worker/worker-thread.ts', import.meta.url);
+
+/** The first replacement comes at once; the next ones later and later, up to a limit. */
+const BACKOFF_MIN_MS = 50;
+const BACKOFF_MAX_MS = 800;
+/** A worker that lived so long has its next replacement at once. */
+const HEALTHY_MS = 10_000;
+/** A ring that was closed is gone for good soon after: then its memory may go. */
+const RING_GONE_MS = 1000;
+
+export interface WorkerPoolOptions {
+  readonly count: number;
+  /** What the plans of all threads have in common. */
+  readonly plan: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'>;
+  readonly wakeups: Wakeups;
+  readonly crashBudget: CrashBudget;
+  readonly log: (message: string) => void;
+}
+
+interface Place {
+  thread: Thread;
+  readonly counters: SharedArrayBuffer;
+  holdings: SharedArrayBuffer;
+  startedAt: number;
+  /** Deaths in a row, each soon after the start. */
+  deaths: number;
+}
+
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #places: Place[] = [];
+  readonly #replacing = new Set<Promise<void>>();
+  #ending = false;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+  }
+
+  /** By index; fewer than there will be while `startOthers` runs. */
+  get threads(): readonly Thread[] {
+    return this.#places.map(({ thread }) => thread);
+  }
+
+  /** Starts the first `count` workers. @throws StartError of the first that cannot start. */
+  async start(count: number): Promise<void> {
+    for (let index = 0; index < count; index++) this.#add(index);
+    await Promise.all(this.threads.map((thread) => thread.ready));
+  }
+
+  /** Looks after the workers from now on: those that die are replaced. */
+  watch(): void {
+    this.#places.forEach((place, index) => void this.#watch(place, index));
+  }
+
+  /** Starts the others, one after the other: they do not take the CPUs from a server that serves. */
+  async startOthers(): Promise<void> {
+    for (let index = this.#places.length; index < this.#options.count; index++) {
+      if (this.#ending) return;
+      const place = this.#add(index);
+      void this.#watch(place, index);
+      await place.thread.ready.catch(() => {});
+    }
+  }
+
+  /** Lets every worker return from its task, and end. */
+  async end(): Promise<void> {
+    this.#ending = true;
+    await Promise.all(this.#replacing);
+    for (const thread of this.threads) thread.tell('drain');
+    await Promise.all(this.threads.map((thread) => thread.ended));
+  }
+
+  async terminate(): Promise<void> {
+    this.#ending = true;
+    await Promise.all(this.threads.map((thread) => thread.terminate()));
+  }
+
+  #add(index: number): Place {
+    const counters = new SharedArrayBuffer(COUNTERS_SIZE);
+    const holdings = new SharedArrayBuffer(HOLDINGS_SIZE);
+    const place = {
+      thread: this.#thread(index, counters, holdings),
+      counters,
+      holdings,
+      startedAt: performance.now(),
+      deaths: 0,
+    };
+    this.#places.push(place);
+    return place;
+  }
+
+  #thread(index: number, counters: SharedArrayBuffer, holdings: SharedArrayBuffer): Thread {
+    const { plan, log } = this.#options;
+    return new Thread(
+      `worker-${index}`,
+      WORKER_THREAD,
+      { ...plan, index, counters, holdings },
+      log,
+    );
+  }
+
+  async #watch(place: Place, index: number): Promise<void> {
+    for (;;) {
+      const error = await place.thread.ended;
+      if (this.#ending) return;
+      const replaced = this.#replace(place, index, error);
+      this.#replacing.add(replaced);
+      await replaced;
+      this.#replacing.delete(replaced);
+    }
+  }
+
+  async #replace(place: Place, index: number, error: Error | undefined): Promise<void> {
+    const { plan, wakeups, log } = this.#options;
+    const { failedTasks } = repairDeadWorker(plan.delegateMemory, index, wakeups);
+    const lived = performance.now() - place.startedAt;
+    place.deaths = lived < HEALTHY_MS ? place.deaths + 1 : 0;
+    const backoff = backoffMs(place.deaths);
+    log(`worker-${index} died and is replaced: ${error?.stack ?? 'it ended by itself'}`);
+    for (const task of failedTasks) this.#spend(task);
+    void releaseHoldings(place.holdings, () => delay(RING_GONE_MS, undefined, { ref: false }));
+    if (backoff > 0) await delay(backoff);
+    place.startedAt = performance.now();
+    place.holdings = new SharedArrayBuffer(HOLDINGS_SIZE);
+    place.thread = this.#thread(index, place.counters, place.holdings);
+  }
+
+  #spend(task: number): void {
+    const { crashBudget, log } = this.#options;
+    if (!crashBudget.spend(task)) return;
+    log(
+      `task ${task} ended ${DEATHS_MAX} workers within ${WINDOW_MS / 1000} s: ` +
+        `it is refused for ${REFUSED_MS / 1000} s`,
+    );
+  }
+}
+
+function backoffMs(deaths: number): number {
+  return deaths <= 1 ? 0 : Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (deaths - 2));
+}
