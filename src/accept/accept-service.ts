@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import type { AcceptThreadPlan, Command } from '../base/thread-plan.ts';
 import { Connections } from '../connection/connections.ts';
+import { exchangesFor } from '../connection/exchanges.ts';
 import { Delegator } from '../delegate/delegator.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
@@ -19,6 +20,9 @@ import { Loop } from '../loop/loop.ts';
 import { Drain } from './drain.ts';
 import { Listener } from './listener.ts';
 import { AcceptThreadDelegation } from './task-delegation.ts';
+
+/** How often it is looked whether tasks are late. */
+const TASKS_LOOK_MS = 200;
 
 export interface AcceptServiceOptions {
   readonly plan: AcceptThreadPlan<DelegateMemory>;
@@ -47,6 +51,7 @@ export class AcceptService implements LoopClient {
   // The timers behind those of the connections.
   readonly #listenerTimer: number;
   readonly #drainTimer: number;
+  readonly #taskTimer: number;
   #serving = false;
 
   constructor(options: AcceptServiceOptions) {
@@ -57,13 +62,14 @@ export class AcceptService implements LoopClient {
     this.#onEnd = options.onEnd;
     this.#listenerTimer = acceptCapacity;
     this.#drainTimer = acceptCapacity + 1;
+    this.#taskTimer = acceptCapacity + 2;
     this.loop = new Loop({
       io,
       clock: options.clock,
       nodeLoop: options.nodeLoop,
       nextTurn: options.nextTurn,
       counters,
-      timers: acceptCapacity + 2,
+      timers: acceptCapacity + 3,
     });
     this.delegator = new Delegator(plan.delegateMemory, plan.index, options.wakeWorker);
     const runner =
@@ -75,13 +81,16 @@ export class AcceptService implements LoopClient {
             (task, error) => log(`task "${task}" failed`, error),
           )
         : undefined;
-    this.#delegation = new AcceptThreadDelegation(
-      this.delegator,
-      io.memory.bytes,
+    this.#delegation = new AcceptThreadDelegation({
+      delegator: this.delegator,
+      bytes: io.memory.bytes,
       counters,
-      new Int32Array(plan.refusedTasks),
-      runner,
-    );
+      refused: new Int32Array(plan.refusedTasks),
+      clock: options.clock,
+      timeoutMs: plan.options.taskTimeoutMs,
+      exchanges: exchangesFor(acceptCapacity),
+      inlineRunner: runner,
+    });
     this.connections = new Connections({
       loop: this.loop,
       app,
@@ -147,12 +156,17 @@ export class AcceptService implements LoopClient {
   onTimer(slot: number): void {
     if (slot < this.#listenerTimer) this.connections.onTimer(slot);
     else if (slot === this.#listenerTimer) this.#listener.onTimer();
-    else this.#drain.onTimer();
+    else if (slot === this.#drainTimer) this.#drain.onTimer();
+    else this.#delegation.expire(this.loop.clock.nowMs);
   }
 
   runReleases(): void {
     this.connections.runReleases();
     if (this.#serving) this.#listener.arm();
+    const { timers, clock } = this.loop;
+    if (this.delegator.holdersUsed > 0 && !timers.isSet(this.#taskTimer)) {
+      timers.set(this.#taskTimer, clock.nowMs, TASKS_LOOK_MS);
+    }
   }
 
   prepareSleep(): boolean {

@@ -2,6 +2,7 @@
 // here and now when there are none; either way its result comes back by `onTaskDone`. Data plane.
 
 import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -17,28 +18,42 @@ const URI_TOO_LONG = 414;
 /** RFC 9110 section 15.6.4: every holder of the thread is taken, or the task is not safe to run. */
 const SERVICE_UNAVAILABLE = 503;
 
+export interface AcceptThreadDelegationOptions {
+  readonly delegator: Delegator;
+  readonly bytes: Uint8Array;
+  readonly counters: Counters;
+  /** By task: 1 while it is refused. */
+  readonly refused: Int32Array;
+  readonly clock: Clock;
+  /** From its delegation a task has so many milliseconds. */
+  readonly timeoutMs: number;
+  /** The most exchanges. */
+  readonly exchanges: number;
+  /** Set exactly when there are no workers. */
+  readonly inlineRunner: TaskRunner | undefined;
+}
+
 export class AcceptThreadDelegation implements TaskDelegation {
   readonly #delegator: Delegator;
   readonly #bytes: Uint8Array;
   readonly #counters: Counters;
-  // By task: 1 while it is refused.
   readonly #refused: Int32Array;
-  // Set exactly when there are no workers.
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
   readonly #inlineRunner: TaskRunner | undefined;
+  // By exchange: the holder of the task it waits for, or NONE.
+  readonly #holderOf: Int32Array;
   #connections: Connections | undefined;
 
-  constructor(
-    delegator: Delegator,
-    bytes: Uint8Array,
-    counters: Counters,
-    refused: Int32Array,
-    inlineRunner: TaskRunner | undefined,
-  ) {
-    this.#delegator = delegator;
-    this.#bytes = bytes;
-    this.#counters = counters;
-    this.#refused = refused;
-    this.#inlineRunner = inlineRunner;
+  constructor(options: AcceptThreadDelegationOptions) {
+    this.#delegator = options.delegator;
+    this.#bytes = options.bytes;
+    this.#counters = options.counters;
+    this.#refused = options.refused;
+    this.#clock = options.clock;
+    this.#timeoutMs = options.timeoutMs;
+    this.#inlineRunner = options.inlineRunner;
+    this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
 
   /** The connections, which are made with a reference to this. Control plane. */
@@ -61,7 +76,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const delegator = this.#delegator;
     const holder =
       runner === undefined
-        ? delegator.delegate(task, exchange, generation, this.#bytes, offset, size)
+        ? this.#delegate(task, exchange, generation, offset, size)
         : delegator.runInline(runner, task, exchange, generation, this.#bytes, offset, size);
     if (holder === TOO_LARGE) return URI_TOO_LONG;
     if (holder === NONE) {
@@ -70,6 +85,26 @@ export class AcceptThreadDelegation implements TaskDelegation {
     }
     if (runner !== undefined) this.#onDone(holder);
     return ACCEPTED;
+  }
+
+  /** Nobody waits for the result of an exchange's task any more. */
+  cancel(exchange: number): void {
+    const holder = this.#holderOf[exchange]!;
+    assert(holder !== NONE, 'a task that is cancelled was delegated');
+    this.#holderOf[exchange] = NONE;
+    this.#delegator.abandon(holder);
+  }
+
+  /** Ends the wait for tasks that are late. */
+  expire(nowMs: number): void {
+    const delegator = this.#delegator;
+    for (let late = delegator.nextLate(nowMs); late !== NONE; late = delegator.nextLate(nowMs)) {
+      const exchange = delegator.holders.exchange(late);
+      const generation = delegator.holders.exchangeGeneration(late);
+      count(this.#counters, Counter.tasksLate);
+      this.cancel(exchange);
+      this.#connections!.onTaskLate(exchange, generation);
+    }
   }
 
   /** The message phase of a tick: results of the workers. */
@@ -83,13 +118,30 @@ export class AcceptThreadDelegation implements TaskDelegation {
     return this.#delegator.hasCompletions();
   }
 
+  #delegate(
+    task: number,
+    exchange: number,
+    generation: number,
+    offset: number,
+    size: number,
+  ): number {
+    const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0;
+    const bytes = this.#bytes;
+    const delegator = this.#delegator;
+    const holder = delegator.delegate(task, exchange, generation, bytes, offset, size, deadlineMs);
+    if (holder >= 0) this.#holderOf[exchange] = holder;
+    return holder;
+  }
+
   #onDone(holder: number): void {
     assert(this.#connections !== undefined, 'connections are attached at start');
     const holders = this.#delegator.holders;
+    const exchange = holders.exchange(holder);
+    if (this.#holderOf[exchange] === holder) this.#holderOf[exchange] = NONE;
     count(this.#counters, Counter.tasksCompleted);
     this.#connections.onTaskDone(
-      holders.connectionSlot(holder),
-      holders.connectionGeneration(holder),
+      exchange,
+      holders.exchangeGeneration(holder),
       holders.status(holder),
       holders.bytes,
       holders.payloadOffset(holder),

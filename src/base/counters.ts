@@ -55,6 +55,8 @@ export const Counter = {
   requestMemoryFull: 37,
   /** Requests refused because their task had ended too many workers. */
   tasksRefused: 38,
+  /** Tasks whose result was not there at their deadline: 504. */
+  tasksLate: 39,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

@@ -65,6 +65,12 @@ const OPTIONS: readonly OptionSpec[] = [
     fallbackHelp: 'as many as accept threads',
   },
   {
+    name: 'task-timeout',
+    value: 'SECONDS',
+    help: 'how long a task may take; a worker stuck in it is replaced',
+    fallback: '30',
+  },
+  {
     name: 'slow-duration',
     short: 'D',
     value: 'MS',
@@ -160,6 +166,7 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
       acceptThreads,
       acceptCapacity: integer(read, 'accept-capacity', 1, 1_000_000),
       workerThreads,
+      taskTimeoutMs: seconds(read, 'task-timeout', 86_400),
       slowDuration: integer(read, 'slow-duration', 0, 86_400_000),
       requests: {
         keepAliveTimeoutMs: seconds(read, 'keep-alive-timeout', 86_400),

@@ -75,7 +75,15 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
   const deadlines = new Deadlines(loop, requests, capacity);
   const sendSide = new SendSide(io, table, sendBlocks, deadlines, counters);
   const recvSide = new RecvSide(io, table, recvBlocks, counters);
-  const lifecycle = new Lifecycle(loop, table, exchanges, sendSide, recvSide, counters);
+  const lifecycle = new Lifecycle(
+    loop,
+    table,
+    exchanges,
+    sendSide,
+    recvSide,
+    options.delegation,
+    counters,
+  );
   const responseSide: ResponseSide = new ResponseSide({
     bytes,
     table,

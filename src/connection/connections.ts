@@ -136,6 +136,14 @@ export class Connections {
     else this.#responseSide.onTaskDone(exchange, status, result, offset, size);
   }
 
+  /** The task of an exchange has overrun its deadline: RFC 9110 section 15.6.5. */
+  onTaskLate(index: number, generation: number): void {
+    const exchange = this.#exchanges.find(index, generation);
+    if (exchange === undefined || !exchange.delegated) return;
+    exchange.fail(504, null);
+    this.#responseSide.pump(exchange.slot);
+  }
+
   /** A tick begins: the clock was just read. */
   beginTick(): void {
     this.#date.set(this.#loop.clock.unixSeconds);

@@ -13,6 +13,10 @@ import { Exchange } from './exchange.ts';
 
 /** The most exchanges in flight beyond the first of each connection. */
 export const EXTRA_MAX = 4096;
+/** How many exchanges there are for so many connections. */
+export function exchangesFor(connections: number): number {
+  return connections + EXTRA_MAX + 1;
+}
 /** The most exchanges in flight of one connection. */
 export const PIPELINED_MAX = 16;
 
@@ -32,7 +36,7 @@ export class Exchanges {
   #extras = 0;
 
   constructor(context: ExchangeContext, connections: number) {
-    this.pool = new Pool('exchanges', connections + EXTRA_MAX + 1);
+    this.pool = new Pool('exchanges', exchangesFor(connections));
     this.#context = context;
     this.#first = new Int32Array(connections).fill(NONE);
     this.#last = new Int32Array(connections).fill(NONE);

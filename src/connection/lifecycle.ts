@@ -29,6 +29,7 @@ import {
 } from './connection-table.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { RecvSide } from './recv-side.ts';
+import type { TaskDelegation } from './request-side.ts';
 import type { SendSide } from './send-side.ts';
 
 /** How long what a peer still sends is read and dropped after our side has ended. */
@@ -41,6 +42,7 @@ export class Lifecycle {
   readonly #exchanges: Exchanges;
   readonly #sendSide: SendSide;
   readonly #recvSide: RecvSide;
+  readonly #delegation: TaskDelegation;
   readonly #counters: Counters;
 
   constructor(
@@ -49,6 +51,7 @@ export class Lifecycle {
     exchanges: Exchanges,
     sendSide: SendSide,
     recvSide: RecvSide,
+    delegation: TaskDelegation,
     counters: Counters,
   ) {
     this.#io = loop.io;
@@ -57,6 +60,7 @@ export class Lifecycle {
     this.#exchanges = exchanges;
     this.#sendSide = sendSide;
     this.#recvSide = recvSide;
+    this.#delegation = delegation;
     this.#counters = counters;
   }
 
@@ -116,6 +120,7 @@ export class Lifecycle {
     exchanges.setReceiving(slot, NONE);
     if (receiving?.responseDone === true) exchanges.release(receiving);
     for (let first = exchanges.first(slot); first !== undefined; first = exchanges.first(slot)) {
+      if (first.delegated) this.#delegation.cancel(first.index);
       if (first.handled) {
         abort(first);
         this.#loop.userCodeRan();

@@ -54,6 +54,8 @@ export interface TaskDelegation {
     offset: number,
     size: number,
   ): number;
+  /** Nobody waits for the result of the exchange's task any more. */
+  cancel(exchange: number): void;
 }
 
 export interface RequestSideOptions {

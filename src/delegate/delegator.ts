@@ -8,6 +8,7 @@
 // only means that nobody waits for the result.
 
 import { assert } from '../base/assert.ts';
+import { msBetween } from '../base/clock.ts';
 import { NONE, Pool } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
@@ -18,6 +19,8 @@ import type { TaskRunner } from './task-runner.ts';
 
 /** What `delegate` answers when the input is larger than a holder's payload. */
 export const TOO_LARGE = -2;
+/** RFC 9110 section 15.6.5; nobody sees it. */
+const STATUS_ABANDONED = 504;
 
 export class Delegator {
   readonly acceptThread: number;
@@ -35,6 +38,10 @@ export class Delegator {
   readonly #workers: Sleepers;
   readonly #acceptThreads: Sleepers;
   readonly #wakeWorker: (worker: number) => void;
+  // By holder of this thread: 1 when nobody waits for its result.
+  readonly #abandoned: Uint8Array;
+  // Where `nextLate` goes on.
+  #lateCursor = 0;
   // The oldest of the completions that were taken and not yet worked on.
   #oldest = NONE;
 
@@ -44,6 +51,7 @@ export class Delegator {
     this.acceptThread = acceptThread;
     this.holders = new TaskHolders(memory);
     this.#pool = new Pool('task holders', share);
+    this.#abandoned = new Uint8Array(share);
     this.#firstHolder = acceptThread * share;
     this.#queue = new TaskQueue(memory, this.holders);
     this.#completions = new CompletionStack(memory, this.holders, acceptThread);
@@ -67,21 +75,15 @@ export class Delegator {
    */
   delegate(
     taskIndex: number,
-    connectionSlot: number,
-    connectionGeneration: number,
+    exchange: number,
+    generation: number,
     bytes: Uint8Array,
     offset: number,
     size: number,
+    deadlineMs = 0,
   ): number {
     assert(this.#workers.count > 0, 'with no workers, tasks are run inline');
-    const holder = this.#build(
-      taskIndex,
-      connectionSlot,
-      connectionGeneration,
-      bytes,
-      offset,
-      size,
-    );
+    const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, deadlineMs);
     if (holder < 0) return holder;
     this.#wake(this.#queue.push(holder, this.acceptThread));
     return holder;
@@ -94,20 +96,13 @@ export class Delegator {
   runInline(
     runner: TaskRunner,
     taskIndex: number,
-    connectionSlot: number,
-    connectionGeneration: number,
+    exchange: number,
+    generation: number,
     bytes: Uint8Array,
     offset: number,
     size: number,
   ): number {
-    const holder = this.#build(
-      taskIndex,
-      connectionSlot,
-      connectionGeneration,
-      bytes,
-      offset,
-      size,
-    );
+    const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, 0);
     if (holder < 0) return holder;
     this.holders.runInline(holder, this.acceptThread);
     runner.run(holder);
@@ -135,10 +130,39 @@ export class Delegator {
     return holder;
   }
 
+  /**
+   * Nobody waits for the result any more. A task that no worker has begun is taken back, one that
+   * runs is told (`Task.cancelled`); its result still comes from `nextCompletion`.
+   */
+  abandon(holder: number): void {
+    const { holders } = this;
+    this.#abandoned[holder - this.#firstHolder] = 1;
+    holders.cancel(holder);
+    if (!holders.tryRun(holder, this.acceptThread)) return;
+    holders.setStatus(holder, STATUS_ABANDONED);
+    holders.markDone(holder, this.acceptThread);
+    this.release(holder);
+  }
+
+  /** A task whose deadline has passed and whose result is awaited, or NONE. Call until NONE. */
+  nextLate(nowMs: number): number {
+    const { holders } = this;
+    while (this.#lateCursor < this.#pool.capacity) {
+      const slot = this.#lateCursor++;
+      if (this.#abandoned[slot] === 1 || !this.#pool.isUsed(slot)) continue;
+      const holder = this.#firstHolder + slot;
+      if (holders.state(holder) === DONE) continue;
+      if (msBetween(holders.deadlineMs(holder), nowMs) >= 0) return holder;
+    }
+    this.#lateCursor = 0;
+    return NONE;
+  }
+
   /** Gives a holder back after its result was read. */
   release(holder: number): void {
     assert(this.holders.acceptThread(holder) === this.acceptThread, 'a holder returns home');
     this.holders.markFree(holder);
+    this.#abandoned[holder - this.#firstHolder] = 0;
     this.#pool.release(holder - this.#firstHolder);
   }
 
@@ -167,11 +191,12 @@ export class Delegator {
 
   #build(
     taskIndex: number,
-    connectionSlot: number,
-    connectionGeneration: number,
+    exchange: number,
+    generation: number,
     bytes: Uint8Array,
     offset: number,
     size: number,
+    deadlineMs: number,
   ): number {
     if (size > this.holders.payloadSize) {
       this.tooLargeCount++;
@@ -183,7 +208,7 @@ export class Delegator {
       return NONE;
     }
     const holder = this.#firstHolder + slot;
-    this.holders.build(holder, this.acceptThread, taskIndex, connectionSlot, connectionGeneration);
+    this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
     this.holders.setInput(holder, bytes, offset, size);
     this.delegatedCount++;
     return holder;

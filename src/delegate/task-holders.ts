@@ -15,7 +15,8 @@
 // A DONE holder still names the thread that ran it, see `layout.ts` for what that is good for.
 // The header is one cache line, the payload follows:
 //
-//     [ state | task | slot | generation | position | status | sizes | next ] [ payload ... ]
+//     [ state | task | slot | generation | position | status | sizes | next | deadline | ... ]
+//     [ payload ... ]
 //
 // The payload first holds the input. The output overwrites it, so that both may use all of the
 // payload: a task reads its input before it ends.
@@ -44,13 +45,15 @@ FOLLOWERS[DONE] = 1 << FREE;
 // The words of the header.
 const STATE = 0;
 const TASK_INDEX = 1;
-const CONNECTION_SLOT = 2;
-const CONNECTION_GENERATION = 3;
+const EXCHANGE = 2;
+const EXCHANGE_GENERATION = 3;
 const QUEUE_POSITION = 4;
 const STATUS = 5;
 const INPUT_SIZE = 6;
 const OUTPUT_SIZE = 7;
 const NEXT = 8;
+const DEADLINE = 9;
+const CANCELLED = 10;
 
 const HEADER_SIZE = LINE_WORDS * 4;
 const POISON = 0xa5;
@@ -98,17 +101,32 @@ export class TaskHolders {
     return this.#words[this.#at(holder) + TASK_INDEX]!;
   }
 
-  connectionSlot(holder: number): number {
-    return this.#words[this.#at(holder) + CONNECTION_SLOT]!;
+  exchange(holder: number): number {
+    return this.#words[this.#at(holder) + EXCHANGE]!;
   }
 
-  connectionGeneration(holder: number): number {
-    return this.#words[this.#at(holder) + CONNECTION_GENERATION]!;
+  exchangeGeneration(holder: number): number {
+    return this.#words[this.#at(holder) + EXCHANGE_GENERATION]!;
   }
 
   /** The position in the task queue; valid from QUEUED on. */
   queuePosition(holder: number): number {
     return this.#words[this.#at(holder) + QUEUE_POSITION]!;
+  }
+
+  /** When the task is late, in milliseconds as `Clock.nowMs` counts them, in every thread. */
+  deadlineMs(holder: number): number {
+    return this.#words[this.#at(holder) + DEADLINE]!;
+  }
+
+  /** True exactly when nobody waits for the result any more. Any thread may ask. */
+  isCancelled(holder: number): boolean {
+    return Atomics.load(this.#words, this.#at(holder) + CANCELLED) !== 0;
+  }
+
+  /** Nobody waits for the result any more: whoever runs the task may know it, and stop. */
+  cancel(holder: number): void {
+    Atomics.store(this.#words, this.#at(holder) + CANCELLED, 1);
   }
 
   /** The HTTP status of the result. */
@@ -138,16 +156,25 @@ export class TaskHolders {
   }
 
   /** FREE -> BUILDING, and the task's identity. The input follows with `setInput`. */
-  build(holder: number, thread: number, taskIndex: number, slot: number, generation: number): void {
+  build(
+    holder: number,
+    thread: number,
+    taskIndex: number,
+    slot: number,
+    generation: number,
+    deadlineMs = 0,
+  ): void {
     assert(taskIndex >= 0, 'a task has an index');
     this.#mustChange(holder, FREE, 0, BUILDING, thread);
     const at = this.#at(holder);
     this.#words[at + TASK_INDEX] = taskIndex;
-    this.#words[at + CONNECTION_SLOT] = slot;
-    this.#words[at + CONNECTION_GENERATION] = generation;
+    this.#words[at + EXCHANGE] = slot;
+    this.#words[at + EXCHANGE_GENERATION] = generation;
     this.#words[at + STATUS] = 0;
     this.#words[at + INPUT_SIZE] = 0;
     this.#words[at + OUTPUT_SIZE] = 0;
+    this.#words[at + DEADLINE] = deadlineMs;
+    Atomics.store(this.#words, at + CANCELLED, 0);
   }
 
   /** Copies the input into the payload. It must fit. */

@@ -17,6 +17,8 @@ export interface Task {
   readonly server: TaskServer;
   /** The name the task was delegated by. Until the function returns. */
   readonly name: string;
+  /** True exactly when nobody waits for the result any more: the client is gone, or it is late. */
+  readonly cancelled: boolean;
   /** The request target, one character a byte (latin1). Until the task ends. */
   readonly target: string;
   /**
@@ -48,6 +50,11 @@ export class BoundTask implements Task {
     // tidy: allow a mistake in the app
     if (this.#holder === NONE) throw new Error('the task was used after its function returned');
     return this.#name;
+  }
+
+  get cancelled(): boolean {
+    this.#checkNotEnded();
+    return this.#holders.isCancelled(this.#holder);
   }
 
   get target(): string {

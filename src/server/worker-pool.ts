@@ -6,12 +6,15 @@
 // Control plane.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { msBetween } from '../base/clock.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { ThreadPlan } from '../base/thread-plan.ts';
 import type { Wakeups } from '../delegate/dead-thread.ts';
 import { repairDeadWorker } from '../delegate/dead-thread.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
+import { RUNNING, TaskHolders } from '../delegate/task-holders.ts';
 import { HOLDINGS_SIZE, releaseHoldings } from '../kernel/holdings.ts';
+import { SystemClock } from '../kernel/system-clock.ts';
 import type { CrashBudget } from './crash-budget.ts';
 import { DEATHS_MAX, REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
 import { Thread } from './thread.ts';
@@ -25,6 +28,9 @@ const BACKOFF_MAX_MS = 800;
 const HEALTHY_MS = 10_000;
 /** A ring that was closed is gone for good soon after: then its memory may go. */
 const RING_GONE_MS = 1000;
+/** How often it is looked whether workers hang, and how late a task may be before one does. */
+const HANG_LOOK_MS = 250;
+const HANG_GRACE_MS = 500;
 
 export interface WorkerPoolOptions {
   readonly count: number;
@@ -42,16 +48,22 @@ interface Place {
   startedAt: number;
   /** Deaths in a row, each soon after the start. */
   deaths: number;
+  /** True exactly when it was ended because its task overran its deadline. */
+  isHanging: boolean;
 }
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #places: Place[] = [];
   readonly #replacing = new Set<Promise<void>>();
+  readonly #clock = new SystemClock();
+  readonly #holders: TaskHolders;
+  #hangCheck: NodeJS.Timeout | undefined;
   #ending = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#holders = new TaskHolders(options.plan.delegateMemory);
   }
 
   /** By index; fewer than there will be while `startOthers` runs. */
@@ -65,8 +77,10 @@ export class WorkerPool {
     await Promise.all(this.threads.map((thread) => thread.ready));
   }
 
-  /** Looks after the workers from now on: those that die are replaced. */
+  /** Looks after the workers from now on: those that die are replaced, those that hang are ended. */
   watch(): void {
+    this.#hangCheck = setInterval(() => this.#endHanging(), HANG_LOOK_MS);
+    this.#hangCheck.unref();
     this.#places.forEach((place, index) => void this.#watch(place, index));
   }
 
@@ -83,6 +97,7 @@ export class WorkerPool {
   /** Lets every worker return from its task, and end. */
   async end(): Promise<void> {
     this.#ending = true;
+    clearInterval(this.#hangCheck);
     await Promise.all(this.#replacing);
     for (const thread of this.threads) thread.tell('drain');
     await Promise.all(this.threads.map((thread) => thread.ended));
@@ -102,6 +117,7 @@ export class WorkerPool {
       holdings,
       startedAt: performance.now(),
       deaths: 0,
+      isHanging: false,
     };
     this.#places.push(place);
     return place;
@@ -139,8 +155,27 @@ export class WorkerPool {
     void releaseHoldings(place.holdings, () => delay(RING_GONE_MS, undefined, { ref: false }));
     if (backoff > 0) await delay(backoff);
     place.startedAt = performance.now();
+    place.isHanging = false;
     place.holdings = new SharedArrayBuffer(HOLDINGS_SIZE);
     place.thread = this.#thread(index, place.counters, place.holdings);
+  }
+
+  // A worker whose task is late by more than a grace, in which it could have noticed.
+  #endHanging(): void {
+    const { plan, log } = this.#options;
+    const { acceptThreads } = plan.options;
+    const holders = this.#holders;
+    this.#clock.update();
+    for (let holder = 0; holder < holders.count; holder++) {
+      if (holders.state(holder) !== RUNNING) continue;
+      const lateMs = msBetween(holders.deadlineMs(holder), this.#clock.nowMs);
+      const index = holders.thread(holder) - acceptThreads;
+      const place = this.#places[index];
+      if (lateMs < HANG_GRACE_MS || place === undefined || place.isHanging) continue;
+      place.isHanging = true;
+      log(`worker-${index} is ended: its task is ${lateMs} ms over its deadline`);
+      void place.thread.terminate();
+    }
   }
 
   #spend(task: number): void {
