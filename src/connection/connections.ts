@@ -174,7 +174,10 @@ export class Connections {
 
   /** The release phase of a tick. */
   runReleases(): void {
-    this.#recvSide.feed();
+    const recvSide = this.#recvSide;
+    for (let slot = recvSide.feed(); slot !== NONE; slot = recvSide.feed()) {
+      this.#lifecycle.terminateJoin(slot);
+    }
   }
 
   onTimer(slot: number): void {
@@ -282,7 +285,7 @@ export class Connections {
   // Goes on with the bytes that were kept, and then with the buffers that were held.
   #serveUnread(slot: number): void {
     const recvSide = this.#recvSide;
-    if (recvSide.hasUnread(slot)) {
+    if (recvSide.hasUnread(slot) && !this.table.has(slot, CLOSE_AFTER_SEND)) {
       recvSide.restoreParser(slot, this.#exchange.parser);
       this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     }
@@ -332,8 +335,10 @@ export class Connections {
     const table = this.table;
     if (table.state(slot) !== OPEN) return;
     if (table.has(slot, SUSPENDED)) {
-      if (this.#sendSide.hasBlock(slot)) count(this.#counters, Counter.suspended);
-      else this.#lifecycle.terminate(slot, NO_MEMORY);
+      if (this.#sendSide.hasBlock(slot)) {
+        count(this.#counters, Counter.suspended);
+        this.#touch(slot);
+      } else this.#lifecycle.terminate(slot, NO_MEMORY);
       return;
     }
     if (table.has(slot, CLOSE_AFTER_SEND)) {
@@ -364,6 +369,7 @@ export class Connections {
     if (table.state(slot) === DELEGATED || table.has(slot, SUSPENDED | DEFERRED)) return;
     if (this.#sendSide.isOwing(slot)) {
       table.setFlag(slot, CLOSE_AFTER_SEND);
+      this.#touch(slot);
     } else this.#lifecycle.terminate(slot, BY_PEER);
   }
 
@@ -380,11 +386,8 @@ export class Connections {
     }
     if (table.state(slot) !== OPEN) return;
     // What a slow peer takes is heard of it, as what it sends.
-    if (sent !== SEND_DRAINED) {
-      this.#touch(slot);
-      return;
-    }
-    if (table.has(slot, CLOSE_AFTER_SEND)) this.#lifecycle.finish(slot);
+    if (sent !== SEND_DRAINED) this.#touch(slot);
+    else if (table.has(slot, CLOSE_AFTER_SEND)) this.#lifecycle.finish(slot);
     else if (table.has(slot, SUSPENDED)) this.#defer(slot);
   }
 

@@ -22,7 +22,7 @@ import type { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { FLOODS, RECV_CANCELLED, RECV_IN_FLIGHT } from './connection-table.ts';
+import { FLOODS, RECV_CANCELLED, RECV_IN_FLIGHT, TERMINATING } from './connection-table.ts';
 
 // A connection that holds fewer buffers than this is not the one that takes them all.
 const HELD_FEW = 4;
@@ -77,11 +77,20 @@ export class RecvSide {
     this.#starved.push(slot);
   }
 
-  /** The release phase of a tick. */
-  feed(): void {
+  /**
+   * The release phase of a tick. Answers a connection that began to end while it starved, whose
+   * receive is no longer in flight, or NONE. Call until NONE.
+   */
+  feed(): number {
+    const table = this.#table;
     for (let slot = this.#starved.shift(); slot !== NONE; slot = this.#starved.shift()) {
+      if (table.state(slot) === TERMINATING) {
+        table.clearFlag(slot, RECV_IN_FLIGHT);
+        return slot;
+      }
       this.#submit(slot);
     }
+    return NONE;
   }
 
   /**

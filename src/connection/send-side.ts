@@ -17,7 +17,7 @@ import type { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { SEND_IN_FLIGHT, SEND_QUEUED } from './connection-table.ts';
+import { SEND_IN_FLIGHT, SEND_QUEUED, TERMINATING } from './connection-table.ts';
 
 /** What `onSend` answers. */
 export const SEND_FAILED = 0;
@@ -81,12 +81,13 @@ export class SendSide {
     return this.#table.sendBlock(slot) !== NONE;
   }
 
-  /** The send phase of a tick. */
+  /** The send phase of a tick. A connection that began to end after it was queued sends no more. */
   flush(): void {
     const table = this.#table;
     for (let slot = this.#queue.shift(); slot !== NONE; slot = this.#queue.shift()) {
       table.clearFlag(slot, SEND_QUEUED);
-      if (this.isOwing(slot) && !table.has(slot, SEND_IN_FLIGHT)) this.#send(slot);
+      const waits = table.has(slot, SEND_IN_FLIGHT) || table.state(slot) === TERMINATING;
+      if (!waits && this.isOwing(slot)) this.#send(slot);
     }
   }
 
