@@ -173,6 +173,17 @@ for (const errno of [ECONNRESET, ETIMEDOUT]) {
   });
 }
 
+test('a starved connection that ends in the same tick is not received from again', () => {
+  const bench = new ConnectionBench();
+  const slot = bench.open();
+  bench.endRecv(slot, -ENOBUFS);
+  bench.clock.nowMs += KEEP_ALIVE_MS + 300;
+  bench.tick();
+  equal(bench.io.find(RECV, slot), undefined);
+  closeOf(bench, slot);
+  equal(bench.count('closedIdle'), 1);
+});
+
 test('a send that fails ends the connection, after its receive', () => {
   const bench = new ConnectionBench();
   const slot = bench.open();
@@ -187,6 +198,70 @@ test('a send that fails ends the connection, after its receive', () => {
   bench.endRecv(slot, 0);
   closeOf(bench, slot);
   equal(bench.count('closedByReset'), 1);
+});
+
+test('a send that was taken in part is not gone on with when the connection ends', () => {
+  const bench = new ConnectionBench();
+  const slot = bench.open();
+  bench.exchange(slot, get('/fast'));
+  bench.receive(slot, get('/fast'), true);
+  bench.tick();
+  bench.connections.terminateAll();
+  equal(bench.send(slot, 10).length, 10);
+  bench.tick();
+  equal(bench.io.find(SEND, slot), undefined);
+  bench.endRecv(slot, 0);
+  closeOf(bench, slot);
+});
+
+test('behind the result of a task that announces the close of a drain, nothing is served', () => {
+  const bench = new ConnectionBench();
+  const slot = bench.open();
+  bench.exchange(slot, `${get('/slow?1')}${get('/fast')}`);
+  bench.connections.drain();
+  bench.finishTask(200, 'done');
+  equal(bench.flush(slot), okText('done', ['Connection: close']));
+  equal(bench.count('requests'), 1);
+  equal(bench.connections.table.state(slot), LINGERING);
+});
+
+test('a connection that is suspended behind a long task has the whole timeout', () => {
+  const bench = new ConnectionBench();
+  const slot = bench.open();
+  bench.exchange(slot, `${get('/slow?1')}${get('/big').repeat(7)}`);
+  for (let ms = 0; ms < 2 * KEEP_ALIVE_MS; ms += 100) {
+    bench.clock.nowMs += 100;
+    bench.tick();
+  }
+  // Just before its timer, which looks at nothing but the task, runs out once more.
+  bench.clock.nowMs += KEEP_ALIVE_MS - 400;
+  bench.finishTask(200, 'done');
+  bench.tick();
+  equal(bench.connections.table.has(slot, SUSPENDED), true);
+  bench.clock.nowMs += KEEP_ALIVE_MS - 100;
+  bench.tick();
+  equal(bench.connections.table.state(slot), OPEN);
+  bench.clock.nowMs += 400;
+  bench.tick();
+  equal(bench.connections.table.state(slot), TERMINATING);
+});
+
+test('a peer that ended its side has the whole timeout to take the result of a long task', () => {
+  const bench = new ConnectionBench();
+  const slot = bench.open();
+  bench.exchange(slot, get('/fast'));
+  bench.receive(slot, get('/slow?1'));
+  bench.endRecv(slot, 0);
+  bench.tick();
+  bench.clock.nowMs += KEEP_ALIVE_MS - 100;
+  bench.finishTask(200, 'done');
+  bench.tick();
+  bench.clock.nowMs += KEEP_ALIVE_MS - 100;
+  bench.tick();
+  equal(bench.connections.table.state(slot), OPEN);
+  equal(bench.send(slot), okText('done'));
+  closeOf(bench, slot);
+  equal(bench.count('closedByPeer'), 1);
 });
 
 test('a delegated request is answered when its task is done', () => {
@@ -369,7 +444,6 @@ test('a connection that is ended while it waits for a buffer is closed once', ()
   bench.connections.terminateAll();
   equal(bench.io.find(CLOSE, slot), undefined);
   bench.tick();
-  bench.endRecv(slot, 0);
   closeOf(bench, slot);
 });
 

@@ -1,0 +1,101 @@
+// Bugs on purpose, put into a run from outside: each must be caught, or the checks are worth
+// nothing.
+
+import type { AcceptService } from '../../src/accept/accept-service.ts';
+import type { IoOptions } from '../../src/io/io-options.ts';
+import { SEND } from '../../src/io/token.ts';
+import { SHUT_RDWR } from '../../src/kernel/sockets.ts';
+import type { Kernel } from './kernel.ts';
+import { type IoChecks, SimIo } from './sim-io.ts';
+
+export interface Canary {
+  /** The `Io` of an accept thread. */
+  makeIo(kernel: Kernel, options: IoOptions, checks: IoChecks): SimIo;
+  /** Spoils the service of an accept thread. */
+  spoil(service: AcceptService): void;
+  /** True: an eventfd is written. */
+  wakes(kernel: Kernel): boolean;
+  /** True: the main thread repairs what a dead worker left. */
+  readonly repairs: boolean;
+}
+
+export const HEALTHY: Canary = {
+  makeIo: (kernel, options, checks) => new SimIo(kernel, options, checks),
+  spoil: () => {},
+  wakes: () => true,
+  repairs: true,
+};
+
+class LeaksBuffers extends SimIo {
+  override releaseBuffer(buffer: number): void {
+    if (!this.kernel.random.chance(0.05)) super.releaseBuffer(buffer);
+  }
+}
+
+class ResendsFromTheStart extends SimIo {
+  readonly #sizes = new Map<number, number>();
+  readonly #short = new Set<number>();
+
+  override send(fd: number, offset: number, size: number, slot: number, generation: number): void {
+    const back = this.#short.delete(slot) ? 1 : 0;
+    this.#sizes.set(slot, size);
+    super.send(fd, offset - back, size, slot, generation);
+  }
+
+  override nextCompletion(): boolean {
+    const found = super.nextCompletion();
+    if (!found || this.operation !== SEND) return found;
+    if (this.result > 0 && this.result < this.#sizes.get(this.slot)!) this.#short.add(this.slot);
+    return true;
+  }
+}
+
+class ClosesEarly extends SimIo {
+  override shutdown(fd: number, how: number): void {
+    super.shutdown(fd, how);
+    if (how === SHUT_RDWR) this.kernel.close(fd);
+  }
+}
+
+class TouchesMemory extends SimIo {
+  override send(fd: number, offset: number, size: number, slot: number, generation: number): void {
+    super.send(fd, offset, size, slot, generation);
+    if (this.kernel.random.chance(0.1)) this.memory.bytes[offset + size - 1]! ^= 1;
+  }
+}
+
+class ForgetsReceives extends SimIo {
+  override recv(fd: number, slot: number, generation: number, repeat: boolean): void {
+    if (!this.kernel.random.chance(0.05)) super.recv(fd, slot, generation, repeat);
+  }
+}
+
+function withIo(Class: typeof SimIo): Canary {
+  return { ...HEALTHY, makeIo: (kernel, options, checks) => new Class(kernel, options, checks) };
+}
+
+/** By name, as `npm run simulate -- --canary NAME` takes it. */
+export const CANARIES: Readonly<Record<string, Canary>> = {
+  /** A receive buffer is not given back, now and then. */
+  'leaks-buffers': withIo(LeaksBuffers),
+  /** After a short send the rest is sent from one byte too early. */
+  'resends-wrong-bytes': withIo(ResendsFromTheStart),
+  /** A connection that ends is closed while the kernel holds operations of it. */
+  'closes-early': withIo(ClosesEarly),
+  /** Memory changes while it is sent. */
+  'touches-memory': withIo(TouchesMemory),
+  /** A receive is never submitted, now and then. */
+  'forgets-receives': withIo(ForgetsReceives),
+  /** What completes is taken for the slot's present connection, whatever its generation. */
+  'ignores-generation': {
+    ...HEALTHY,
+    spoil: ({ connections }) => {
+      const { pool } = connections.table;
+      pool.isCurrent = (slot) => pool.isUsed(slot);
+    },
+  },
+  /** A thread is not woken, now and then. */
+  'loses-wakeups': { ...HEALTHY, wakes: ({ random }) => !random.chance(0.2) },
+  /** Nobody repairs what a dead worker left. */
+  'skips-repair': { ...HEALTHY, repairs: false },
+};

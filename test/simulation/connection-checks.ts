@@ -1,0 +1,266 @@
+// What an accept thread must never do to its connections, checked at each of its calls, and what it
+// owes to a client, checked when a connection ends.
+
+import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import { msBetween } from '../../src/base/clock.ts';
+import { Counter } from '../../src/base/counters.ts';
+import {
+  BAD_REQUEST,
+  BY_PEER,
+  BY_RESET,
+  DRAINING,
+  IDLE,
+  NO_MEMORY,
+  SERVED,
+} from '../../src/connection/close-reason.ts';
+import {
+  ACCEPTING,
+  CLOSE_AFTER_SEND,
+  DELEGATED,
+  LINGERING,
+  OPEN,
+  SUSPENDED,
+  TERMINATING,
+} from '../../src/connection/connection-table.ts';
+import type { Connections } from '../../src/connection/connections.ts';
+import { LINGER_MS } from '../../src/connection/lifecycle.ts';
+import { ACCEPT, CLOSE, RECV, SEND } from '../../src/io/token.ts';
+import { ECANCELED, ENOBUFS } from '../../src/kernel/errno.ts';
+import { SHUT_WR } from '../../src/kernel/sockets.ts';
+import type { Client } from './client.ts';
+import type { Kernel } from './kernel.ts';
+import { OPERATION_NAMES, type Operation } from './operation.ts';
+import type { IoChecks, SimIo } from './sim-io.ts';
+import type { Socket } from './socket.ts';
+
+const REASONS = new Map<number, string>([
+  [SERVED, 'served'],
+  [BY_PEER, 'by peer'],
+  [BY_RESET, 'by reset'],
+  [BAD_REQUEST, 'bad request'],
+  [IDLE, 'idle'],
+  [NO_MEMORY, 'no memory'],
+  [DRAINING, 'draining'],
+]);
+
+/** A connection of the thread, as the checks see it. */
+export interface Link {
+  readonly client: Client;
+  readonly socket: Socket;
+  readonly fd: number;
+  readonly slot: number;
+  /** When the thread last learned that the peer sent or took something. */
+  heardMs: number;
+  /** Bytes of the peer that the thread has seen. */
+  received: number;
+  sawEnd: boolean;
+  sawError: boolean;
+  /** By the clock of the thread, which may be late by a jump. */
+  lingersSinceMs: number | undefined;
+  isJudged: boolean;
+}
+
+export interface ThreadFacts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly connections: Connections;
+  readonly io: SimIo;
+  readonly counters: Float64Array;
+  readonly keepAliveMs: number;
+  /** When the thread began to drain, or undefined. */
+  readonly drainsSinceMs: number | undefined;
+  clientOf(socket: Socket): Client;
+  attach(client: Client): void;
+  fail(message: string): never;
+}
+
+export class ConnectionChecks implements IoChecks {
+  readonly links = new Map<number, Link>();
+  #facts: ThreadFacts | undefined;
+
+  /** The thread is there: its `Io`, which needs this object, was made before it. */
+  attach(facts: ThreadFacts): void {
+    this.#facts = facts;
+  }
+
+  get #thread(): ThreadFacts {
+    return this.#facts!;
+  }
+
+  fail(message: string): never {
+    return this.#thread.fail(message);
+  }
+
+  onSubmit(operation: Operation): void {
+    const { fd, slot, generation } = operation;
+    const kind = operation.operation;
+    const { table } = this.#thread.connections;
+    const name = OPERATION_NAMES[kind];
+    const expect = (condition: boolean, message: string): void => {
+      if (!condition) this.fail(`${name} of slot ${slot}, descriptor ${fd}: ${message}`);
+    };
+    expect(!this.#thread.io.isInFlight(kind, slot), 'one of its kind is in flight');
+    expect(generation === table.generation(slot), 'the generation is not that of the slot');
+    const state = table.state(slot);
+    if (kind === ACCEPT) {
+      expect(state === ACCEPTING, 'the slot is not reserved for it');
+      return;
+    }
+    const link = this.links.get(fd);
+    expect(link !== undefined && link.slot === slot, 'the descriptor is not that of the slot');
+    if (kind === CLOSE) {
+      const { io } = this.#thread;
+      const inFlight = io.isInFlight(RECV, slot) || io.isInFlight(SEND, slot);
+      expect(state === TERMINATING, 'the connection does not end');
+      expect(!inFlight, 'an operation of the slot is in flight');
+      for (const each of this.#thread.kernel.ios) {
+        expect(!each.holds(fd), 'an operation is in flight on the descriptor');
+      }
+    } else {
+      const canRecv = state === OPEN || state === DELEGATED || state === LINGERING;
+      expect(kind === RECV ? canRecv : canRecv && state !== LINGERING, `the state is ${state}`);
+    }
+  }
+
+  onShutdown(fd: number, how: number): void {
+    const link = this.links.get(fd);
+    if (link === undefined) this.fail(`shutdown of descriptor ${fd}, which is not open`);
+    if (how !== SHUT_WR) {
+      this.#judge(link);
+      return;
+    }
+    if (this.#thread.io.find(SEND, link.slot) !== undefined) {
+      this.fail(`the server ends its side of descriptor ${fd} during a send`);
+    }
+    link.lingersSinceMs = this.#thread.clock.nowMs;
+    if (this.#reason(link) === DRAINING) this.#judgeAnswers(link);
+  }
+
+  onAccepted(socket: Socket, fd: number, slot: number): void {
+    const client = this.#thread.clientOf(socket);
+    if (this.links.has(fd)) this.fail(`descriptor ${fd} is given away twice`);
+    this.#thread.attach(client);
+    this.links.set(fd, {
+      client,
+      socket,
+      fd,
+      slot,
+      heardMs: this.#thread.kernel.nowMs,
+      received: 0,
+      sawEnd: false,
+      sawError: false,
+      lingersSinceMs: undefined,
+      isJudged: false,
+    });
+  }
+
+  onReaped(socket: Socket, operation: number, result: number, isShort: boolean): void {
+    for (const link of this.links.values()) {
+      if (link.socket !== socket) continue;
+      if (result > 0) {
+        if (operation === RECV) link.received += result;
+        // What counts as silence: `docs/limits.md`. While responses wait to be taken, bytes that
+        // arrive are none of the peer's business; when they do not, a send is no news of it.
+        const { table } = this.#thread.connections;
+        const onlySends = table.has(link.slot, SUSPENDED | CLOSE_AFTER_SEND);
+        if (operation === RECV ? !onlySends : isShort) link.heardMs = this.#thread.kernel.nowMs;
+      } else if (result === 0 && operation === RECV) link.sawEnd = true;
+      else if (result !== -ECANCELED && result !== -ENOBUFS) link.sawError = true;
+    }
+  }
+
+  onClose(socket: Socket, fd: number, slot: number): void {
+    const link = this.links.get(fd);
+    if (link === undefined || link.slot !== slot) this.fail(`a close of descriptor ${fd}`);
+    this.#judge(link);
+    this.#judgeLoss(link, socket);
+    this.links.delete(fd);
+  }
+
+  #reason(link: Link): number {
+    return this.#thread.connections.table.reason(link.slot);
+  }
+
+  #complain(link: Link, message: string): never {
+    const reason = REASONS.get(this.#reason(link)) ?? 'none';
+    return this.fail(`client ${link.client.id}, which ends with reason "${reason}": ${message}`);
+  }
+
+  /** The connection ends now: is its reason true, and has the client what it is owed? */
+  #judge(link: Link): void {
+    if (link.isJudged) return;
+    link.isJudged = true;
+    const { client, socket } = link;
+    const { conversation } = client;
+    const { counters, kernel, keepAliveMs, drainsSinceMs } = this.#thread;
+    const expect = (condition: boolean, message: string): void => {
+      if (!condition) this.#complain(link, message);
+    };
+    switch (this.#reason(link)) {
+      case SERVED:
+      case BAD_REQUEST:
+        expect(conversation.closed, 'no response announced the close');
+        expect(conversation.isWhole, 'the last response is cut off');
+        break;
+      case BY_PEER:
+        expect(link.sawEnd, 'the peer has not ended its side');
+        if (!socket.resetByPeer) this.#judgeAnswers(link);
+        break;
+      case BY_RESET:
+        expect(link.sawError, 'no operation failed');
+        break;
+      case IDLE: {
+        const silentMs = kernel.nowMs - link.heardMs;
+        expect(silentMs >= keepAliveMs, `it was silent for ${silentMs} ms only`);
+        const isSending = this.#thread.io.isInFlight(SEND, link.slot);
+        if (!isSending && !socket.resetByPeer) this.#judgeAnswers(link);
+        break;
+      }
+      case NO_MEMORY: {
+        const dry = counters[Counter.sendBlocksDry]! + counters[Counter.recvBlocksDry]!;
+        expect(dry + counters[Counter.recvBuffersHeldMax]! > 0, 'there is memory');
+        break;
+      }
+      case DRAINING:
+        expect(drainsSinceMs !== undefined, 'the server does not drain');
+        break;
+      default:
+        this.#complain(link, 'there is no reason');
+    }
+  }
+
+  // Every request that the thread has seen to its end was answered, to its end.
+  #judgeAnswers(link: Link): void {
+    const { conversation } = link.client;
+    if (conversation.closed) return;
+    const asked = conversation.requestsWithin(link.received);
+    const answered = conversation.responsesCount;
+    if (answered !== asked) this.#complain(link, `${answered} of ${asked} requests were answered`);
+    if (!conversation.isWhole) this.#complain(link, 'the last response is cut off');
+  }
+
+  // A close with unread bytes resets, and the peer may lose what it was sent.
+  #judgeLoss(link: Link, socket: Socket): void {
+    if (socket.toServer.size === 0 || socket.resetByPeer) return;
+    const { clock, drainsSinceMs } = this.#thread;
+    const { lingersSinceMs } = link;
+    if (drainsSinceMs !== undefined && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_MAX_MS)
+      return;
+    const lingers = lingersSinceMs !== undefined;
+    if (lingers && msBetween(lingersSinceMs, clock.nowMs) >= LINGER_MS) return;
+    switch (this.#reason(link)) {
+      case IDLE:
+      case NO_MEMORY:
+      case BY_RESET:
+        return;
+      case SERVED:
+        // Documented: who sends behind its last request may lose the response to it.
+        if (link.client.sendsBehindEnd) return;
+        break;
+      default:
+        break;
+    }
+    this.#complain(link, 'a reset destroys what it was sent');
+  }
+}

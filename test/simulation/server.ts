@@ -1,0 +1,438 @@
+// The simulated server: accept threads and workers as the real one starts them, and its main
+// thread, which drains it and replaces workers that die.
+
+import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
+import { msBetween } from '../../src/base/clock.ts';
+import { COUNTERS, COUNTERS_SIZE, Counter } from '../../src/base/counters.ts';
+import type { ServerOptions } from '../../src/base/options.ts';
+import type { AcceptThreadPlan, ThreadPlan } from '../../src/base/thread-plan.ts';
+import { blocksSize } from '../../src/connection/connection-memory.ts';
+import { CONNECTION_CTX_SIZE, DELEGATED } from '../../src/connection/connection-table.ts';
+import { RESPONSE_SIZE_MAX } from '../../src/connection/http-exchange.ts';
+import { repairDeadWorker } from '../../src/delegate/dead-thread.ts';
+import {
+  createDelegateMemory,
+  type DelegateMemory,
+  delegateLayout,
+} from '../../src/delegate/layout.ts';
+import { FREE, TaskHolders } from '../../src/delegate/task-holders.ts';
+import { TaskQueue } from '../../src/delegate/task-queue.ts';
+import { REQUEST_LIMITS } from '../../src/http/request-limits.ts';
+import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
+import { COMPILED, hooks } from './app.ts';
+import type { Canary } from './canaries.ts';
+import type { Client } from './client.ts';
+import { ConnectionChecks } from './connection-checks.ts';
+import type { Kernel } from './kernel.ts';
+import { SimIo } from './sim-io.ts';
+import {
+  type AcceptThread,
+  acceptThread,
+  ThreadDeath,
+  unixSeconds,
+  type WorkerThread,
+  workerThread,
+} from './sim-thread.ts';
+import { ListeningSocket, type Socket } from './socket.ts';
+
+const WORKER_IO = {
+  submissions: 8,
+  completions: 16,
+  recvBuffers: 1,
+  recvBufferSize: 64,
+  blocksSize: 64,
+};
+/** A listener that rests looks again after this time at most. */
+const REST_MS_MAX = 400;
+
+/** Workers that die between two steps, in one run. */
+const DEATHS_MAX = 10;
+/** Spurious wake-ups of one run: as after a death, time does not pass while threads are awake. */
+const DISTURBANCES_MAX = 200;
+
+export interface ServerHooks {
+  clientOf(socket: Socket): Client;
+  fail(message: string): never;
+}
+
+interface DeadWorker {
+  readonly index: number;
+  isRepaired: boolean;
+}
+
+export class SimServer {
+  readonly listeners: ListeningSocket[] = [];
+  /** Bytes of the input of a task. */
+  readonly payloadSize: number;
+  isDraining = false;
+  hasEnded = false;
+  deathsCount = 0;
+  readonly #kernel: Kernel;
+  readonly #canary: Canary;
+  readonly #hooks: ServerHooks;
+  readonly #options: ServerOptions;
+  readonly #memory: DelegateMemory;
+  readonly #holders: TaskHolders;
+  readonly #queue: TaskQueue;
+  readonly #acceptWakeups: number[] = [];
+  readonly #workerWakeups: number[] = [];
+  readonly #accepts: AcceptThread[] = [];
+  readonly #workers: WorkerThread[] = [];
+  readonly #checks: ConnectionChecks[] = [];
+  readonly #counters: Float64Array[] = [];
+  // By the clock of each thread, which may be late by a jump.
+  readonly #drainBegins: (number | undefined)[] = [];
+  readonly #forced: boolean[] = [];
+  readonly #dead: DeadWorker[] = [];
+  readonly #ranTasks = new Set<string>();
+  readonly #diedTasks = new Set<number>();
+  #disturbances = 0;
+  #workersDrain = false;
+  #stepsWorker = false;
+  #retiredOperations = 0;
+
+  constructor(kernel: Kernel, canary: Canary, serverHooks: ServerHooks) {
+    const { random } = kernel;
+    this.#kernel = kernel;
+    this.#canary = canary;
+    this.#hooks = serverHooks;
+    this.#options = {
+      port: 0,
+      host: '127.0.0.1',
+      acceptThreads: random.between(1, 3),
+      acceptCapacity: random.between(1, 6),
+      workerThreads: random.between(0, 3),
+      slowDuration: 0,
+      keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
+      backend: 'auto',
+      verbose: false,
+    };
+    const { acceptThreads, workerThreads } = this.#options;
+    this.#memory = createDelegateMemory({
+      acceptThreads,
+      workerThreads,
+      holdersPerAcceptThread: random.pick([1, 2, this.#options.acceptCapacity]),
+      holderSize: 256,
+      queueStart: random.pick([0, -3, 2 ** 31 - 3]),
+    });
+    this.#holders = new TaskHolders(this.#memory);
+    this.#queue = new TaskQueue(this.#memory, this.#holders);
+    this.payloadSize = this.#holders.payloadSize;
+    hooks.onTask = (target) => this.#onTask(target);
+    for (let index = 0; index < acceptThreads; index++) {
+      this.#acceptWakeups.push(kernel.openEventfd());
+    }
+    for (let index = 0; index < workerThreads; index++) {
+      this.#workerWakeups.push(kernel.openEventfd());
+    }
+    for (let index = 0; index < acceptThreads; index++) this.#startAccept(index);
+    for (let index = 0; index < workerThreads; index++) {
+      this.#workers.push(this.#startWorker(index));
+    }
+  }
+
+  get operationsCount(): number {
+    let count = this.#retiredOperations;
+    for (const { io } of this.#accepts) count += io.operationsCount;
+    return count;
+  }
+
+  /** The sum of a counter of the accept threads. */
+  count(counter: number): number {
+    return this.#counters.reduce((sum, counters) => sum + counters[counter]!, 0);
+  }
+
+  /** One step of a thread that can go on; false when none can. */
+  stepThread(): boolean {
+    const { random, faults } = this.#kernel;
+    const living = this.#workers.filter(({ isAlive }) => isAlive);
+    if (living.length > 0 && this.#mayDie() && random.chance(faults.workerDies)) {
+      this.#die(random.pick(living));
+      return true;
+    }
+    const threads = [...this.#accepts, ...living];
+    const runnable = threads.filter(({ isRunnable }) => isRunnable);
+    if (this.#isDisturbed()) {
+      const thread = random.pick(threads.filter(({ phase }) => phase === 'asleep'));
+      if (thread !== undefined) runnable.push(thread);
+    }
+    if (runnable.length === 0) return false;
+    const thread = random.pick(runnable);
+    if (thread.phase === 'asleep' && random.chance(faults.lateWakeup)) return true;
+    const isWorker = this.#workers.includes(thread as WorkerThread);
+    if (isWorker && random.chance(faults.slowWorkers)) return true;
+    this.#step(thread);
+    return true;
+  }
+
+  /** Something that the main thread has to do; false when there is nothing. */
+  stepMain(): boolean {
+    const { random } = this.#kernel;
+    if (this.#isDisturbed()) {
+      this.#kernel.writeEventfd(random.pick([...this.#acceptWakeups, ...this.#workerWakeups]));
+    }
+    const dead = this.#dead[0];
+    if (dead !== undefined) {
+      this.#replace(dead);
+      return true;
+    }
+    if (!this.isDraining || this.#accepts.some(({ isAlive }) => isAlive)) return false;
+    if (!this.#workersDrain) {
+      this.#workersDrain = true;
+      for (const worker of this.#workers) worker.tell('drain');
+      return true;
+    }
+    if (this.#workers.some(({ isAlive }) => isAlive)) return false;
+    for (const fd of [...this.#acceptWakeups, ...this.#workerWakeups]) this.#kernel.close(fd);
+    this.hasEnded = true;
+    return true;
+  }
+
+  /** SIGTERM. */
+  drain(): void {
+    if (this.isDraining) return;
+    this.isDraining = true;
+    this.#kernel.trace?.('the server drains');
+    for (const thread of this.#accepts) thread.tell('drain');
+  }
+
+  /** Nothing moves: every thread sleeps, and what it was told of was done. */
+  assertNothingHangs(): void {
+    if (this.#workers.length > 0 && !this.#workersDrain && this.#queue.hasTasks()) {
+      this.#hooks.fail('a task waits, and every worker sleeps');
+    }
+    const { workerSleepers, acceptSleepers } = delegateLayout(this.#memory.options);
+    for (const [index, thread] of this.#workers.entries()) {
+      if (thread.isAlive) this.#assertSleeps(thread, workerSleepers, index);
+    }
+    for (const [index, thread] of this.#accepts.entries()) {
+      if (!thread.isAlive) continue;
+      this.#assertSleeps(thread, acceptSleepers, index);
+      if (thread.service.delegator.hasCompletions()) {
+        this.#hooks.fail(`a result waits, and ${thread.name} sleeps`);
+      }
+      this.#assertWaits(thread, index);
+    }
+  }
+
+  assertNothingLeft(): void {
+    const { fail } = this.#hooks;
+    const { openDescriptors, ios } = this.#kernel;
+    if (openDescriptors.length > 0) fail(`descriptors are left open: ${openDescriptors}`);
+    if (ios.length > 0) fail('an Io was not destroyed');
+    if (this.count(Counter.connectionsOpen) !== 0) fail('connections are counted as open');
+    for (const [index, { service, io }] of this.#accepts.entries()) {
+      service.connections.assertAllFree();
+      if (io.buffersUsed !== 0) fail('receive buffers are not back');
+      if (service.loop.timers.count !== 0) fail('timers are set that nobody waits for');
+      if (!this.#forced[index]) service.delegator.assertAllFree();
+    }
+    if (this.#forced.some((forced) => forced)) return;
+    for (let holder = 0; holder < this.#holders.count; holder++) {
+      if (this.#holders.state(holder) !== FREE) fail('a task holder is not free');
+    }
+    if (this.count(Counter.tasksDelegated) !== this.count(Counter.tasksCompleted)) {
+      fail('not every task that was delegated was completed');
+    }
+  }
+
+  #assertSleeps({ name, phase }: { name: string; phase: string }, bits: number, at: number): void {
+    if (phase !== 'asleep') this.#hooks.fail(`${name} does not sleep, and does nothing`);
+    const word = new Int32Array(this.#memory.buffer)[bits + (at >>> 5)]!;
+    if ((word & (1 << (at & 31))) === 0) this.#hooks.fail(`${name} sleeps, and nobody knows`);
+  }
+
+  #assertWaits({ name, io, service }: AcceptThread, index: number): void {
+    const { table } = service.connections;
+    for (const { slot, client } of this.#checks[index]!.links.values()) {
+      if (table.state(slot) === DELEGATED) {
+        this.#hooks.fail(`the task of client ${client.id} never ends`);
+      }
+      if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
+        this.#hooks.fail(`client ${client.id} waits for nothing, at ${name}`);
+      }
+    }
+    const waiting = this.listeners[index]!.backlog.length;
+    // A jump between a look at the clock and the setting of a timer makes that timer as late.
+    const { nowMs, faults } = this.#kernel;
+    const rests = io.timerDueMs <= nowMs + REST_MS_MAX || faults.clockJump > 0;
+    if (waiting > 0 && table.pool.free > 0 && !rests) {
+      this.#hooks.fail(`${waiting} connections wait for ${name}, which accepts none`);
+    }
+  }
+
+  #step(thread: AcceptThread | WorkerThread): void {
+    this.#stepsWorker = this.#workers.includes(thread as WorkerThread);
+    this.#kernel.trace?.(`${thread.name}, ${thread.phase}`);
+    try {
+      thread.step();
+    } catch (error) {
+      if (!(error instanceof ThreadDeath)) throw error;
+      this.#die(thread as WorkerThread);
+    }
+  }
+
+  #isDisturbed(): boolean {
+    if (this.#disturbances >= DISTURBANCES_MAX) return false;
+    const { random, faults } = this.#kernel;
+    if (!random.chance(faults.spuriousWakeup)) return false;
+    this.#disturbances++;
+    return true;
+  }
+
+  // Each death wakes every thread.
+  #mayDie(): boolean {
+    return this.deathsCount < DEATHS_MAX;
+  }
+
+  #die(worker: WorkerThread): void {
+    this.#kernel.trace?.(`${worker.name} dies, ${worker.phase}`);
+    this.deathsCount++;
+    worker.die();
+    this.#dead.push({ index: this.#workers.indexOf(worker), isRepaired: false });
+  }
+
+  // First the repair, later the replacement.
+  #replace(dead: DeadWorker): void {
+    const { index } = dead;
+    if (!dead.isRepaired) {
+      dead.isRepaired = true;
+      if (!this.#canary.repairs) return;
+      const repair = repairDeadWorker(this.#memory, index, {
+        wakeAcceptThread: (thread) => this.#kernel.writeEventfd(this.#acceptWakeups[thread]!),
+        wakeWorker: (worker) => this.#kernel.writeEventfd(this.#workerWakeups[worker]!),
+      });
+      this.#kernel.trace?.(`worker-${index} is repaired: ${JSON.stringify(repair)}`);
+      return;
+    }
+    this.#dead.shift();
+    if (!this.#workersDrain) this.#workers[index] = this.#startWorker(index);
+  }
+
+  #onTask(target: string): void {
+    if (this.#ranTasks.has(target)) this.#hooks.fail(`the task of ${target} runs twice`);
+    this.#ranTasks.add(target);
+    if (!this.#stepsWorker || !this.#kernel.random.chance(this.#kernel.faults.taskDies)) return;
+    this.#diedTasks.add(Number(target.slice(target.indexOf('?') + 1)));
+    throw new ThreadDeath('the worker dies in a task');
+  }
+
+  #wake(fd: number): void {
+    if (this.#canary.wakes(this.#kernel)) this.#kernel.writeEventfd(fd);
+  }
+
+  #plan(index: number, counters: SharedArrayBuffer): ThreadPlan<DelegateMemory> {
+    return {
+      index,
+      options: this.#options,
+      app: '',
+      delegateMemory: this.#memory,
+      acceptWakeups: this.#acceptWakeups,
+      workerWakeups: this.#workerWakeups,
+      counters,
+    };
+  }
+
+  #startWorker(index: number): WorkerThread {
+    const kernel = this.#kernel;
+    const io = new SimIo(kernel, WORKER_IO);
+    return workerThread(`worker-${index}`, kernel, io, {
+      plan: this.#plan(index, new SharedArrayBuffer(COUNTERS_SIZE)),
+      app: COMPILED,
+      wakeAcceptThread: (thread) => {
+        if (kernel.random.chance(kernel.faults.wakeDies)) {
+          throw new ThreadDeath('the worker dies before it wakes an accept thread');
+        }
+        this.#wake(this.#acceptWakeups[thread]!);
+      },
+      log: () => {},
+    });
+  }
+
+  #startAccept(index: number): void {
+    const kernel = this.#kernel;
+    const { random } = kernel;
+    const { acceptCapacity } = this.#options;
+    const listener = new ListeningSocket();
+    this.listeners.push(listener);
+    const listenerFd = kernel.open(listener);
+    const recvBufferSize = random.pick([16, 64, 512]);
+    const pools = {
+      submissions: 64,
+      completions: 256,
+      recvBuffers: random.pick([4, 8, 32, 64]),
+      recvBufferSize,
+      sendBlocks: Math.max(1, acceptCapacity - random.below(2) * random.below(2)),
+      sendBlockSize: 2 * RESPONSE_SIZE_MAX,
+      recvBlocks: Math.max(1, acceptCapacity - random.below(2) * random.below(2)),
+      recvBlockSize: REQUEST_LIMITS.headSizeMax + recvBufferSize,
+    };
+    const checks = new ConnectionChecks();
+    const ioOptions = { ...pools, blocksSize: blocksSize(pools) };
+    const io = this.#canary.makeIo(kernel, ioOptions, checks);
+    const counters = new SharedArrayBuffer(COUNTERS_SIZE);
+    const plan: AcceptThreadPlan<DelegateMemory> = {
+      ...this.#plan(index, counters),
+      listenerFd,
+      pools,
+      rows: new SharedArrayBuffer(acceptCapacity * CONNECTION_CTX_SIZE),
+    };
+    const thread: AcceptThread = acceptThread(`accept-${index}`, kernel, io, {
+      plan,
+      app: COMPILED,
+      wakeWorker: (worker) => this.#wake(this.#workerWakeups[worker]!),
+      refuseConnections: () => {
+        listener.refusedAtMs = kernel.nowMs;
+        this.#drainBegins[index] = thread.service.loop.clock.nowMs;
+      },
+      log: () => {},
+      onEnd: () => {
+        const { nowMs } = thread.service.loop.clock;
+        const lastedMs = msBetween(this.#drainBegins[index]!, nowMs);
+        this.#forced[index] = lastedMs >= DRAIN_MAX_MS;
+        if (listener.backlog.length > 0 && !this.#forced[index]) {
+          this.#hooks.fail('a listener is closed, and connections wait for it');
+        }
+        kernel.close(listenerFd);
+      },
+    });
+    const view = new Float64Array(counters, 0, COUNTERS);
+    this.#counters.push(view);
+    this.#checks.push(checks);
+    this.#canary.spoil(thread.service);
+    this.#attachChecks(checks, thread, view, index);
+    thread.tell('serve');
+    this.#accepts.push(thread);
+  }
+
+  #attachChecks(
+    checks: ConnectionChecks,
+    thread: AcceptThread,
+    counters: Float64Array,
+    index: number,
+  ): void {
+    const kernel = this.#kernel;
+    const drainBegins = this.#drainBegins;
+    const circumstances = {
+      fail: this.#hooks.fail,
+      isDraining: () => drainBegins[index] !== undefined,
+      holdersWereDry: () => counters[Counter.taskHoldersDry]! > 0,
+      taskDied: (id: number) => this.#diedTasks.has(id),
+      unixSeconds: () => unixSeconds(kernel),
+    };
+    checks.attach({
+      kernel,
+      clock: thread.service.loop.clock,
+      connections: thread.service.connections,
+      io: thread.io,
+      counters,
+      keepAliveMs: this.#options.keepAliveTimeoutMs,
+      get drainsSinceMs() {
+        return drainBegins[index];
+      },
+      clientOf: (socket) => this.#hooks.clientOf(socket),
+      attach: ({ conversation }) => conversation.attach(circumstances),
+      fail: this.#hooks.fail,
+    });
+  }
+}

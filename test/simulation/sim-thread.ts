@@ -1,0 +1,170 @@
+// A simulated thread: the service of a real one, driven a step at a time. A step is one tick up to
+// where it may sleep, or the rest of it after the sleep; between two turns Node delivers commands.
+
+import { AcceptService, type AcceptServiceOptions } from '../../src/accept/accept-service.ts';
+import { AssertionError } from '../../src/base/assert.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import type { Command } from '../../src/base/thread-plan.ts';
+import type { Loop, OuterLoop } from '../../src/loop/loop.ts';
+import { WorkerService, type WorkerServiceOptions } from '../../src/worker/worker-service.ts';
+import type { Kernel } from './kernel.ts';
+import type { SimIo } from './sim-io.ts';
+import type { FlagFile } from './socket.ts';
+
+/** What is thrown where a thread dies: an assertion, because no code may go on after one. */
+export class ThreadDeath extends AssertionError {}
+
+export class SimClock implements Clock {
+  nowMs = 0;
+  unixSeconds = 0;
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.update();
+  }
+
+  update(): void {
+    this.nowMs = this.#kernel.nowMs | 0;
+    this.unixSeconds = unixSeconds(this.#kernel);
+  }
+}
+
+/** The wall clock of a kernel. */
+export function unixSeconds(kernel: Kernel): number {
+  return 1_700_000_000 + Math.floor(kernel.nowMs / 1000);
+}
+
+/** Node's loop: the commands of the main thread, and now and then a timer. */
+class SimNodeLoop implements OuterLoop {
+  readonly backendFd: number;
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.backendFd = kernel.openFlag();
+  }
+
+  nodeTimerDueMs(): number {
+    const { random, faults } = this.#kernel;
+    return random.chance(faults.nodeTimer) ? random.below(50) : -1;
+  }
+}
+
+type Phase = 'turn' | 'tick' | 'asleep' | 'ended' | 'dead';
+
+interface Service {
+  readonly loop: Loop;
+  run(): void;
+  onCommand(kind: Command['kind']): void;
+}
+
+/** What a thread gets of its simulation, for its service to be made of. */
+export type Parts = Pick<AcceptServiceOptions, 'io' | 'clock' | 'nodeLoop' | 'nextTurn' | 'onEnd'>;
+
+export class SimThread<S extends Service = Service> {
+  readonly name: string;
+  readonly io: SimIo;
+  readonly service: S;
+  phase: Phase = 'turn';
+  readonly #kernel: Kernel;
+  readonly #commands: Command['kind'][] = [];
+  readonly #backendFd: number;
+
+  constructor(name: string, kernel: Kernel, io: SimIo, makeService: (parts: Parts) => S) {
+    this.name = name;
+    this.io = io;
+    this.#kernel = kernel;
+    const nodeLoop = new SimNodeLoop(kernel);
+    this.#backendFd = nodeLoop.backendFd;
+    this.service = makeService({
+      io,
+      clock: new SimClock(kernel),
+      nodeLoop,
+      nextTurn: () => {},
+      onEnd: () => {
+        this.phase = 'ended';
+        kernel.close(this.#backendFd);
+      },
+    });
+    this.service.run();
+  }
+
+  get isAlive(): boolean {
+    return this.phase !== 'dead' && this.phase !== 'ended';
+  }
+
+  /** A step is possible: the thread is awake, or what it waits for is there. */
+  get isRunnable(): boolean {
+    if (this.phase === 'asleep') return this.io.hasCompletion;
+    return this.isAlive;
+  }
+
+  tell(kind: Command['kind']): void {
+    this.#commands.push(kind);
+    (this.#kernel.file(this.#backendFd) as FlagFile).readable = true;
+  }
+
+  /** One step. @throws ThreadDeath when a worker dies in it. */
+  step(): void {
+    const { loop } = this.service;
+    if (this.phase === 'asleep') {
+      this.io.reap();
+      this.phase = loop.endTick() ? 'tick' : 'turn';
+      return;
+    }
+    if (this.phase === 'turn') {
+      this.#deliver();
+      if (!loop.beginTurn()) return;
+      this.phase = 'tick';
+    }
+    const sleeps = loop.beginTick();
+    this.io.submit();
+    if (sleeps && !this.io.hasCompletion) {
+      this.phase = 'asleep';
+      return;
+    }
+    this.io.reap();
+    this.phase = loop.endTick() ? 'tick' : 'turn';
+  }
+
+  /** The thread runs no more, wherever it was. What it shared stays as it is. */
+  die(): void {
+    this.phase = 'dead';
+    this.io.abandon();
+    this.#kernel.close(this.#backendFd);
+  }
+
+  // Node's own turn.
+  #deliver(): void {
+    (this.#kernel.file(this.#backendFd) as FlagFile).readable = false;
+    for (const kind of this.#commands.splice(0)) this.service.onCommand(kind);
+  }
+}
+
+export type AcceptThread = SimThread<AcceptService>;
+export type WorkerThread = SimThread<WorkerService>;
+
+export function acceptThread(
+  name: string,
+  kernel: Kernel,
+  io: SimIo,
+  options: Omit<AcceptServiceOptions, keyof Parts> & { readonly onEnd: () => void },
+): AcceptThread {
+  return new SimThread(name, kernel, io, (parts) => {
+    const onEnd = (): void => {
+      parts.onEnd();
+      options.onEnd();
+    };
+    return new AcceptService({ ...options, ...parts, onEnd });
+  });
+}
+
+export function workerThread(
+  name: string,
+  kernel: Kernel,
+  io: SimIo,
+  options: Omit<WorkerServiceOptions, keyof Parts>,
+): WorkerThread {
+  return new SimThread(name, kernel, io, (parts) => new WorkerService({ ...options, ...parts }));
+}
