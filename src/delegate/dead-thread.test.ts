@@ -47,7 +47,7 @@ class Fixture {
     delegator.takeCompletions();
     for (let holder = delegator.nextCompletion(); holder !== NONE; ) {
       results.push({
-        slot: this.holders.connectionSlot(holder),
+        slot: this.holders.exchange(holder),
         status: this.holders.status(holder),
         size: this.holders.outputSize(holder),
       });

@@ -71,8 +71,8 @@ test('a task goes to a worker and its result comes back to its accept thread', (
   equal(second.hasCompletions(), true);
   equal(second.nextCompletion(), holder);
   equal(second.hasCompletions(), false);
-  equal(second.holders.connectionSlot(holder), 7);
-  equal(second.holders.connectionGeneration(holder), 107);
+  equal(second.holders.exchange(holder), 7);
+  equal(second.holders.exchangeGeneration(holder), 107);
   equal(second.holders.status(holder), 200);
   equal(output(second, holder), '/hello');
   equal(second.holdersUsed, 1);

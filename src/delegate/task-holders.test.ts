@@ -31,8 +31,8 @@ test('a holder goes round its states, each naming its owner', () => {
   equal(holders.state(3), RUNNING);
   equal(holders.thread(3), WORKER);
   equal(holders.taskIndex(3), 4);
-  equal(holders.connectionSlot(3), 5);
-  equal(holders.connectionGeneration(3), 6);
+  equal(holders.exchange(3), 5);
+  equal(holders.exchangeGeneration(3), 6);
   equal(holders.inputSize(3), 5);
   holders.setStatus(3, 200);
   equal(holders.setOutput(3, 'done'), true);

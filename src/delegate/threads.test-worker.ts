@@ -64,11 +64,11 @@ function accept(): void {
     }
     let holder = delegator.nextCompletion();
     for (; holder !== NONE; holder = delegator.nextCompletion()) {
-      const slot = holders.connectionSlot(holder);
+      const slot = holders.exchange(holder);
       const offset = holders.payloadOffset(holder);
       const end = offset + holders.outputSize(holder);
       const number = index * tasksPerAcceptThread + slot;
-      equal(holders.connectionGeneration(holder), number);
+      equal(holders.exchangeGeneration(holder), number);
       equal(holders.status(holder), 201);
       equal(holders.bytes.toString('latin1', offset, end), `<${number}>`);
       equal(back[slot], 0);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { ThreadPlan } from '../base/thread-plan.ts';
+import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { Thread } from './thread.ts';
 
 const PLAN: ThreadPlan<null> = {
@@ -11,6 +12,8 @@ const PLAN: ThreadPlan<null> = {
   options: {} as ServerOptions,
   app: 'app',
   delegateMemory: null,
+  refusedTasks: new SharedArrayBuffer(8),
+  holdings: new SharedArrayBuffer(HOLDINGS_SIZE),
   acceptWakeups: [],
   workerWakeups: [],
   counters: new SharedArrayBuffer(COUNTERS_SIZE),

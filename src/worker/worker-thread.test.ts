@@ -12,6 +12,7 @@ import { server } from '../delegate/task-server.test-data.ts';
 import { chooseBackend, openIo } from '../io/open-io.ts';
 import { TIMER } from '../io/token.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
+import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import { NONE } from '../memory/pool.ts';
 
@@ -61,6 +62,8 @@ class Fixture {
       acceptWakeups: [accept],
       workerWakeups: [worker],
       counters: this.#counters,
+      refusedTasks: new SharedArrayBuffer(8),
+      holdings: new SharedArrayBuffer(HOLDINGS_SIZE),
     };
     const wakeup = new Wakeup(worker);
     this.delegator = new Delegator(delegateMemory, 0, () => wakeup.signal());

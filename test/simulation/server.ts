@@ -8,7 +8,7 @@ import type { ServerOptions } from '../../src/base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../../src/base/thread-plan.ts';
 import { blocksSize } from '../../src/connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE, DELEGATED } from '../../src/connection/connection-table.ts';
-import { RESPONSE_SIZE_MAX } from '../../src/connection/http-exchange.ts';
+import { RESPONSE_SPACE_MIN } from '../../src/connection/response-side.ts';
 import { repairDeadWorker } from '../../src/delegate/dead-thread.ts';
 import {
   createDelegateMemory,
@@ -19,6 +19,8 @@ import { FREE, TaskHolders } from '../../src/delegate/task-holders.ts';
 import { TaskQueue } from '../../src/delegate/task-queue.ts';
 import { REQUEST_LIMITS } from '../../src/http/request-limits.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
+import { HOLDINGS_SIZE } from '../../src/kernel/holdings.ts';
+import { TASKS_MAX } from '../../src/server/crash-budget.ts';
 import { COMPILED, hooks } from './app.ts';
 import type { Canary } from './canaries.ts';
 import type { Client } from './client.ts';
@@ -103,7 +105,15 @@ export class SimServer {
       acceptCapacity: random.between(1, 6),
       workerThreads: random.between(0, 3),
       slowDuration: 0,
-      keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
+      taskTimeoutMs: 86_400_000,
+      requests: {
+        keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
+        headerTimeoutMs: 20_000,
+        bodyTimeoutMs: 20_000,
+        sendTimeoutMs: 20_000,
+        bodySizeMax: 4096,
+        requestsMax: 1_000_000,
+      },
       backend: 'auto',
       verbose: false,
     };
@@ -330,6 +340,9 @@ export class SimServer {
       acceptWakeups: this.#acceptWakeups,
       workerWakeups: this.#workerWakeups,
       counters,
+      backend: 'epoll',
+      refusedTasks: new SharedArrayBuffer(TASKS_MAX * 4),
+      holdings: new SharedArrayBuffer(HOLDINGS_SIZE),
     };
   }
 
@@ -363,7 +376,9 @@ export class SimServer {
       recvBuffers: random.pick([4, 8, 32, 64]),
       recvBufferSize,
       sendBlocks: Math.max(1, acceptCapacity - random.below(2) * random.below(2)),
-      sendBlockSize: 2 * RESPONSE_SIZE_MAX,
+      sendBlockSize: 2 * RESPONSE_SPACE_MIN,
+      largeSendBlocks: random.between(1, 2),
+      largeSendBlockSize: 65_536,
       recvBlocks: Math.max(1, acceptCapacity - random.below(2) * random.below(2)),
       recvBlockSize: REQUEST_LIMITS.headSizeMax + recvBufferSize,
     };
@@ -426,7 +441,7 @@ export class SimServer {
       connections: thread.service.connections,
       io: thread.io,
       counters,
-      keepAliveMs: this.#options.keepAliveTimeoutMs,
+      keepAliveMs: this.#options.requests.keepAliveTimeoutMs,
       get drainsSinceMs() {
         return drainBegins[index];
       },
