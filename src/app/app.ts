@@ -3,14 +3,8 @@
 // Control plane: types, and functions that run while the module is loaded.
 
 import type { TaskFunction } from '../delegate/task-runner.ts';
-import type { Request } from './request.ts';
-import type { Response } from './response.ts';
-
-/**
- * Answers a request in the accept thread. It ends the response before it returns, which is the fast
- * path; or later, and may answer with a promise of when it is done.
- */
-export type Handler = (request: Request, response: Response) => void | Promise<void>;
+import type { Handler } from './handler.ts';
+import type { StaticResponse } from './static-response.ts';
 
 /** A route whose requests are run by a worker, as the task of this name. */
 export interface Delegation {
@@ -19,7 +13,7 @@ export interface Delegation {
 
 export interface App {
   /** By method and path, such as `GET /test/fast`. GET routes answer HEAD too. */
-  readonly routes: Readonly<Record<string, Handler | Delegation>>;
+  readonly routes: Readonly<Record<string, Handler | Delegation | StaticResponse>>;
   /** Answers the requests that no route answers, in place of 404 and 405. */
   readonly fallback?: Handler;
   readonly tasks?: Readonly<Record<string, TaskFunction>>;

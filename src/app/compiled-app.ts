@@ -6,7 +6,9 @@ import { METHOD_NAMES } from '../http/method.ts';
 import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
-import type { App, Handler } from './app.ts';
+import type { App } from './app.ts';
+import type { Handler } from './handler.ts';
+import { StaticResponse } from './static-response.ts';
 
 /** In `taskIndexes`: the route has a handler. */
 export const NOT_DELEGATED = -1;
@@ -20,6 +22,8 @@ export interface CompiledApp {
   readonly router: Router;
   /** By route; `refuse` for a route that delegates. */
   readonly handlers: readonly Handler[];
+  /** By route: what it always answers, or undefined. */
+  readonly staticResponses: readonly (StaticResponse | undefined)[];
   /** The route that stands in for those that were not found, or NONE. */
   readonly fallbackRoute: number;
   /** By route: the index of its task, or NOT_DELEGATED. */
@@ -39,13 +43,18 @@ export function compileApp(app: App): CompiledApp {
   const handlers = keys.map((key, index): Handler => {
     const answer = app.routes[key]!;
     if (typeof answer === 'function') return answer;
+    if (answer instanceof StaticResponse) return answer.handler;
     if (typeof answer?.task !== 'string') {
-      throw new AppError(`route "${key}" has neither a handler nor a delegate(task)`);
+      throw new AppError(`route "${key}" has no handler, staticResponse() or delegate(task)`);
     }
     const task = tasks.findIndex(({ name }) => name === answer.task);
     if (task < 0) throw new AppError(`route "${key}": there is no task "${answer.task}"`);
     taskIndexes[index] = task;
     return refuse;
+  });
+  const staticResponses = keys.map((key) => {
+    const answer = app.routes[key];
+    return answer instanceof StaticResponse ? answer : undefined;
   });
   const { fallback } = app;
   if (fallback !== undefined) {
@@ -54,7 +63,8 @@ export function compileApp(app: App): CompiledApp {
   }
   const fallbackRoute = fallback === undefined ? NONE : keys.length;
   try {
-    return { router: new Router(routes), handlers, fallbackRoute, taskIndexes, tasks };
+    const router = new Router(routes);
+    return { router, handlers, staticResponses, fallbackRoute, taskIndexes, tasks };
   } catch (error) {
     throw new AppError((error as Error).message);
   }

@@ -69,6 +69,12 @@ export function count(counters: Counters, index: number): void {
   counters[index]! += 1;
 }
 
+/** Counts one more of what is there now, and the most there ever were. */
+export function countUp(counters: Counters, now: number, most: number): void {
+  counters[now]! += 1;
+  if (counters[now]! > counters[most]!) counters[most] = counters[now]!;
+}
+
 /** By name, for people. Control plane. */
 export function readCounters(counters: Counters): Record<string, number> {
   return Object.fromEntries(

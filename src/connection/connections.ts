@@ -5,7 +5,7 @@
 
 import { assert, unreachable } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
-import { Counter, count } from '../base/counters.ts';
+import { Counter, count, countUp } from '../base/counters.ts';
 import type { DateField } from '../http/date-field.ts';
 import type { Io } from '../io/io.ts';
 import { ACCEPT, CLOSE, RECV, SEND } from '../io/token.ts';
@@ -89,10 +89,7 @@ export class Connections {
     this.table.setFd(slot, fd);
     this.table.setState(slot, OPEN);
     count(counters, Counter.connectionsAccepted);
-    count(counters, Counter.connectionsOpen);
-    if (counters[Counter.connectionsOpen]! > counters[Counter.connectionsOpenMax]!) {
-      counters[Counter.connectionsOpenMax] = counters[Counter.connectionsOpen]!;
-    }
+    countUp(counters, Counter.connectionsOpen, Counter.connectionsOpenMax);
     this.#deadlines.open(slot);
     this.#recvSide.arm(slot);
   }
@@ -208,6 +205,7 @@ export class Connections {
   /** Asserts that every slot, block and buffer is back. Control plane. */
   assertAllFree(): void {
     this.#memory.assertAllFree();
+    this.#exchanges.assertAllFree();
   }
 
   #onRecv(slot: number, result: number, buffer: number, more: boolean): void {

@@ -9,13 +9,13 @@
 
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { NOT_DELEGATED } from '../app/compiled-app.ts';
-import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable } from '../base/thenable.ts';
 import type { BodyDecoder } from '../http/body-decoder.ts';
 import { isRepeat } from '../http/characters.ts';
 import { isSafe, METHOD_HEAD } from '../http/method.ts';
+import type { PreparedResponse } from '../http/prepared-response.ts';
 import type { RequestParser } from '../http/request-parser.ts';
 import { PARSE_COMPLETE, PARSE_INCOMPLETE } from '../http/request-parser.ts';
 import {
@@ -23,7 +23,7 @@ import {
   CONNECTION_DEFAULT,
   CONNECTION_KEEP_ALIVE,
 } from '../http/response-writer.ts';
-import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
+import { ROUTE_NOT_FOUND } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
 import { AsyncHandlers } from './async-handlers.ts';
 import { BodySide } from './body-side.ts';
@@ -33,6 +33,7 @@ import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND, OPEN, SUSPENDED } from './connecti
 import type { Exchange } from './exchange.ts';
 import { BODY_DONE, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
+import { Refusals, refusalStatus } from './refusals.ts';
 import type { ResponseSide } from './response-side.ts';
 import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
@@ -96,11 +97,12 @@ export class RequestSide {
   readonly #onUserCode: () => void;
   readonly #log: (message: string, error?: unknown) => void;
   readonly #handlers: AsyncHandlers;
+  // By route: its response if that is always the same.
+  readonly #prepared: readonly (PreparedResponse | undefined)[];
   // Of the request that is looked at.
   #route = ROUTE_NOT_FOUND;
   #handlerResult: unknown;
-  // The Allow field of each path's methods, prepared.
-  readonly #allowFields = new Map<string, Uint8Array>();
+  readonly #refusals: Refusals;
 
   constructor(options: RequestSideOptions) {
     this.parser = options.parser;
@@ -118,6 +120,10 @@ export class RequestSide {
     this.#onBroken = options.onBroken;
     this.#onUserCode = options.onUserCode;
     this.#log = options.log;
+    this.#prepared = options.app.staticResponses.map((each) =>
+      each === undefined ? undefined : options.responseSide.prepare(each),
+    );
+    this.#refusals = new Refusals(options.app.router, options.bytes, options.parser);
     this.#handlers = new AsyncHandlers(this, options.counters, options.log);
     this.bodySide = new BodySide({ ...options, failures: this });
   }
@@ -284,10 +290,15 @@ export class RequestSide {
     if (exchange.bodyState !== BODY_DONE) return NONE;
     const route = this.#route;
     if (route < 0) {
-      const extra = this.#refusalExtra(start);
+      const extra = this.#refusals.extra(route, start);
       return responseSide.writeError(space, exchange, refusalStatus(route), extra);
     }
     if (this.#app.taskIndexes[route] !== NOT_DELEGATED) return NONE;
+    const prepared = this.#prepared[route];
+    if (prepared !== undefined) {
+      const end = responseSide.writePrepared(space, limit, exchange, prepared);
+      if (end !== NONE) return end;
+    }
     this.#call(start);
     const { response } = exchange;
     if (exchange.status !== BY_HANDLER || !response.ended || response.streams) return NONE;
@@ -304,7 +315,7 @@ export class RequestSide {
     const route = this.#route;
     let task = NOT_DELEGATED;
     if (status !== PARSE_COMPLETE) exchange.fail(status, null);
-    else if (route < 0) exchange.fail(refusalStatus(route), this.#refusalExtra(start));
+    else if (route < 0) exchange.fail(refusalStatus(route), this.#refusals.extra(route, start));
     else task = this.#app.taskIndexes[route]!;
     if (exchange.status === BY_HANDLER && task === NOT_DELEGATED && !exchange.handled) {
       this.#call(start);
@@ -370,26 +381,4 @@ export class RequestSide {
     if (status === 0) count(this.#counters, Counter.tasksDelegated);
     else exchange.fail(status, status === 503 ? RETRY_AFTER : null);
   }
-
-  // 405 tells the methods that the path has: RFC 9110 section 15.5.6.
-  #refusalExtra(start: number): Uint8Array | null {
-    if (this.#route === ROUTE_NOT_FOUND) return null;
-    assert(this.#route === ROUTE_METHOD_NOT_ALLOWED, 'a router answers a route or a refusal');
-    const methods = this.#app.router.allow(
-      this.#bytes,
-      start + this.parser.pathOffset,
-      this.parser.pathSize,
-    );
-    let field = this.#allowFields.get(methods);
-    if (field === undefined) {
-      // Made once for each set of methods. tidy: allow not per request
-      field = new TextEncoder().encode(`Allow: ${methods}\r\n`);
-      this.#allowFields.set(methods, field);
-    }
-    return field;
-  }
-}
-
-function refusalStatus(route: number): number {
-  return route === ROUTE_NOT_FOUND ? 404 : 405;
 }

@@ -12,10 +12,12 @@
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { BoundResponse } from '../app/response.ts';
 import { LENGTH_UNKNOWN } from '../app/response.ts';
+import type { StaticResponse } from '../app/static-response.ts';
 import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { FieldLines } from '../http/field-lines.ts';
+import type { PreparedResponse } from '../http/prepared-response.ts';
 import type { ResponseWriter } from '../http/response-writer.ts';
 import {
   CHUNK_END_SIZE,
@@ -106,6 +108,27 @@ export class ResponseSide {
     if (typeof body === 'string') this.#text.write(body, next);
     else this.#bytes.set(body, next);
     return next + size;
+  }
+
+  /** Lays out a response that is always the same. Control plane. */
+  prepare({ status, body, fields }: StaticResponse): PreparedResponse {
+    const lines = this.#lines(fields.flat());
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    const text = typeof body === 'string' ? TEXT_PLAIN : BYTES;
+    const type = lines.hasContentType || bytes.length === 0 ? null : text;
+    return this.#writer.prepare(status, lines.bytes.slice(0, lines.size), type, bytes);
+  }
+
+  /** Writes a prepared response at `space`, or answers NONE when it does not fit. */
+  writePrepared(
+    space: number,
+    limit: number,
+    exchange: Exchange,
+    prepared: PreparedResponse,
+  ): number {
+    if (space + prepared.sizeMax > limit) return NONE;
+    this.#count(prepared.status);
+    return this.#writer.writePrepared(space, prepared, exchange.connection, exchange.headOnly);
   }
 
   /** Writes an error response at `space`, where there is RESPONSE_SPACE_MIN. */

@@ -31,6 +31,7 @@ export type PreparedContent = {
 export class PreparedResponse {
   /** The most bytes that it takes, whatever it says about its connection. */
   readonly sizeMax: number;
+  readonly status: number;
   readonly #date: DateField;
   readonly #dateAt: number;
   // By what they say about the connection.
@@ -46,6 +47,7 @@ export class PreparedResponse {
     assert(status >= 200, 'a prepared response is final');
     assert(body.length === 0 || hasContent(status), 'this status has no content');
     assert(fields.length <= RESPONSE_FIELDS_SIZE_MAX, 'the fields of a response have their space');
+    this.status = status;
     this.#date = date;
     this.#dateVersion = date.version;
     this.#dateAt = statusLine(status).length;

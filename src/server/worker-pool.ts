@@ -77,14 +77,14 @@ export class WorkerPool {
     await Promise.all(this.threads.map((thread) => thread.ready));
   }
 
-  /** Looks after the workers from now on: those that die are replaced, those that hang are ended. */
+  /** From now on workers that die are replaced, and those that hang are ended. */
   watch(): void {
     this.#hangCheck = setInterval(() => this.#endHanging(), HANG_LOOK_MS);
     this.#hangCheck.unref();
     this.#places.forEach((place, index) => void this.#watch(place, index));
   }
 
-  /** Starts the others, one after the other: they do not take the CPUs from a server that serves. */
+  /** Starts the others one after the other: the CPUs are for the server, which serves already. */
   async startOthers(): Promise<void> {
     for (let index = this.#places.length; index < this.#options.count; index++) {
       if (this.#ending) return;
