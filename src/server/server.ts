@@ -16,6 +16,7 @@ import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import { CrashBudget } from './crash-budget.ts';
+import { LogLimiter } from './log-limiter.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
 import { backendError, bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
@@ -100,6 +101,8 @@ export class Server {
       acceptWakeups: wakeups.slice(0, acceptThreads),
       workerWakeups: wakeups.slice(acceptThreads),
     };
+    const limiter = new LogLimiter(log);
+    const logThread = (thread: string, message: string): void => limiter.log(thread, message);
     const accepts = listeners.fds.map((listenerFd, index) => {
       const threadPlan: AcceptThreadPlan<DelegateMemory> = {
         ...base,
@@ -110,7 +113,7 @@ export class Server {
         pools: plan.pools,
         rows: new SharedArrayBuffer(plan.rowsSize),
       };
-      return new Thread(`accept-${index}`, ACCEPT_THREAD, threadPlan, log);
+      return new Thread(`accept-${index}`, ACCEPT_THREAD, threadPlan, logThread);
     });
     const wakeup = (fd: number): void => new Wakeup(fd).signal();
     const workers = new WorkerPool({
@@ -122,6 +125,7 @@ export class Server {
       },
       crashBudget,
       log,
+      logThread,
     });
     try {
       const ready = accepts.map((thread) => thread.ready);

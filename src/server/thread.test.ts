@@ -25,7 +25,7 @@ function start(source: string, logged: string[] = []): Thread {
     import { parentPort, workerData, threadName } from 'node:worker_threads';
     ${source}`;
   const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
-  return new Thread('worker-3', url, PLAN, (line) => logged.push(line));
+  return new Thread('worker-3', url, PLAN, (name, message) => logged.push(`${name}: ${message}`));
 }
 
 test('a thread is ready when it says so, and was given its plan', async () => {

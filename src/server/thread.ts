@@ -22,10 +22,15 @@ export class Thread {
   /** Settles when the thread has ended, with the error that ended it if there was one. */
   readonly ended: Promise<Error | undefined>;
   readonly #worker: Worker;
-  readonly #log: (message: string) => void;
+  readonly #log: (thread: string, message: string) => void;
   #heapWaiters: ((heap: Heap | undefined) => void)[] = [];
 
-  constructor(name: string, entry: URL, plan: ThreadPlan<unknown>, log: (message: string) => void) {
+  constructor(
+    name: string,
+    entry: URL,
+    plan: ThreadPlan<unknown>,
+    log: (thread: string, message: string) => void,
+  ) {
     this.name = name;
     this.counters = new Float64Array(plan.counters);
     this.#log = log;
@@ -67,7 +72,7 @@ export class Thread {
   }
 
   #onReport(report: Report): void {
-    if (report.kind === 'log') this.#log(`${this.name}: ${report.message}`);
+    if (report.kind === 'log') this.#log(this.name, report.message);
     else if (report.kind === 'heap') {
       const { usedBytes, allocatedBytes } = report;
       for (const resolve of this.#heapWaiters.splice(0)) resolve({ usedBytes, allocatedBytes });

@@ -39,6 +39,8 @@ export interface WorkerPoolOptions {
   readonly wakeups: Wakeups;
   readonly crashBudget: CrashBudget;
   readonly log: (message: string) => void;
+  /** What threads say. */
+  readonly logThread: (thread: string, message: string) => void;
 }
 
 interface Place {
@@ -124,12 +126,12 @@ export class WorkerPool {
   }
 
   #thread(index: number, counters: SharedArrayBuffer, holdings: SharedArrayBuffer): Thread {
-    const { plan, log } = this.#options;
+    const { plan, logThread } = this.#options;
     return new Thread(
       `worker-${index}`,
       WORKER_THREAD,
       { ...plan, index, counters, holdings },
-      log,
+      logThread,
     );
   }
 
