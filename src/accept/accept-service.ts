@@ -79,6 +79,7 @@ export class AcceptService implements LoopClient {
             app.tasks,
             { options: plan.options },
             (task, error) => log(`task "${task}" failed`, error),
+            (holder) => this.#delegation.onInlineDone(holder),
           )
         : undefined;
     this.#delegation = new AcceptThreadDelegation({

@@ -9,6 +9,7 @@ import type { Connections } from '../connection/connections.ts';
 import type { TaskDelegation } from '../connection/request-side.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import { TOO_LARGE } from '../delegate/delegator.ts';
+import { DONE } from '../delegate/task-holders.ts';
 import type { TaskRunner } from '../delegate/task-runner.ts';
 import { NONE } from '../memory/pool.ts';
 
@@ -74,17 +75,26 @@ export class AcceptThreadDelegation implements TaskDelegation {
     }
     const runner = this.#inlineRunner;
     const delegator = this.#delegator;
+    const bytes = this.#bytes;
+    const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0;
     const holder =
       runner === undefined
-        ? this.#delegate(task, exchange, generation, offset, size)
-        : delegator.runInline(runner, task, exchange, generation, this.#bytes, offset, size);
+        ? delegator.delegate(task, exchange, generation, bytes, offset, size, deadlineMs)
+        : delegator.runInline(runner, task, exchange, generation, bytes, offset, size, deadlineMs);
     if (holder === TOO_LARGE) return URI_TOO_LONG;
     if (holder === NONE) {
       count(this.#counters, Counter.taskHoldersDry);
       return SERVICE_UNAVAILABLE;
     }
-    if (runner !== undefined) this.#onDone(holder);
+    if (runner !== undefined && delegator.holders.state(holder) === DONE) this.#onDone(holder);
+    else this.#holderOf[exchange] = holder;
     return ACCEPTED;
+  }
+
+  /** An async task that this thread runs itself is done. */
+  onInlineDone(holder: number): void {
+    this.#delegator.finishInline(holder);
+    this.#onDone(holder);
   }
 
   /** Nobody waits for the result of an exchange's task any more. */
@@ -116,21 +126,6 @@ export class AcceptThreadDelegation implements TaskDelegation {
       this.#onDone(holder);
     }
     return this.#delegator.hasCompletions();
-  }
-
-  #delegate(
-    task: number,
-    exchange: number,
-    generation: number,
-    offset: number,
-    size: number,
-  ): number {
-    const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0;
-    const bytes = this.#bytes;
-    const delegator = this.#delegator;
-    const holder = delegator.delegate(task, exchange, generation, bytes, offset, size, deadlineMs);
-    if (holder >= 0) this.#holderOf[exchange] = holder;
-    return holder;
   }
 
   #onDone(holder: number): void {

@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly acceptCapacity: number;
   /** 0 runs tasks in the accept thread. */
   readonly workerThreads: number;
+  /** The most async tasks that a worker runs at a time. */
+  readonly workerConcurrency: number;
   /** How long a task may take from its delegation, in milliseconds. */
   readonly taskTimeoutMs: number;
   /** How long the demo's slow task takes, in milliseconds. */

@@ -55,6 +55,8 @@ export type Command =
 /** To the main thread. */
 export type Report =
   | { readonly kind: 'ready' }
+  /** The thread may be ended: timers or sockets of the application may keep it alive. */
+  | { readonly kind: 'ended' }
   | { readonly kind: 'log'; readonly message: string }
   | { readonly kind: 'heap'; readonly usedBytes: number; readonly allocatedBytes: number }
   | { readonly kind: 'failed'; readonly message: string; readonly code: string };

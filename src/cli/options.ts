@@ -65,6 +65,12 @@ const OPTIONS: readonly OptionSpec[] = [
     fallbackHelp: 'as many as accept threads',
   },
   {
+    name: 'worker-concurrency',
+    value: 'N',
+    help: 'most async tasks that a worker runs at a time',
+    fallback: '32',
+  },
+  {
     name: 'task-timeout',
     value: 'SECONDS',
     help: 'how long a task may take; a worker stuck in it is replaced',
@@ -166,6 +172,7 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
       acceptThreads,
       acceptCapacity: integer(read, 'accept-capacity', 1, 1_000_000),
       workerThreads,
+      workerConcurrency: integer(read, 'worker-concurrency', 1, 65_536),
       taskTimeoutMs: seconds(read, 'task-timeout', 86_400),
       slowDuration: integer(read, 'slow-duration', 0, 86_400_000),
       requests: {

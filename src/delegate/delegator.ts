@@ -90,8 +90,9 @@ export class Delegator {
   }
 
   /**
-   * Runs the task at once in this thread, as without workers. Answers its holder with the result
-   * in it, to be released by the caller as any completion, or NONE, or TOO_LARGE.
+   * Runs the task in this thread, as without workers. Answers its holder, or NONE, or TOO_LARGE.
+   * If the holder is DONE, the result is in it, to be released by the caller as any completion; if
+   * not, the task is async, and `finishInline` follows.
    */
   runInline(
     runner: TaskRunner,
@@ -101,14 +102,19 @@ export class Delegator {
     bytes: Uint8Array,
     offset: number,
     size: number,
+    deadlineMs = 0,
   ): number {
-    const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, 0);
+    const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, deadlineMs);
     if (holder < 0) return holder;
     this.holders.runInline(holder, this.acceptThread);
-    runner.run(holder);
+    if (runner.run(holder)) this.finishInline(holder);
+    return holder;
+  }
+
+  /** A task that this thread ran itself is done. */
+  finishInline(holder: number): void {
     this.holders.markDone(holder, this.acceptThread);
     this.completedCount++;
-    return holder;
   }
 
   /**

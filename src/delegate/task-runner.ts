@@ -1,12 +1,13 @@
-// Runs the app's named tasks, each in place in its holder.
+// Runs the app's named tasks, each in place in its holder. A plain function is done when it returns;
+// an async one when its promise settles, and others run meanwhile.
 //
 // Owner: one thread, a worker or, without workers, an accept thread. Data plane: the runner
-// allocates nothing, except for a task that fails. A function that fails costs its own task only:
+// allocates nothing, except for a task that fails or is async. A function that fails costs its own task only:
 // status 500, no output, and the error goes to `onError`; the thread lives on. Assertions of the
 // engine are no failure of a task, they end the thread as everywhere.
 
 import { AssertionError, assert } from '../base/assert.ts';
-import { abandon, isThenable } from '../base/thenable.ts';
+import { isThenable, type Thenable } from '../base/thenable.ts';
 import { BoundTask, STATUS_FAILED, type Task, type TaskServer } from './task.ts';
 import { RUNNING, type TaskHolders } from './task-holders.ts';
 
@@ -24,17 +25,26 @@ export class TaskRunner {
   readonly #names: string[] = [];
   readonly #functions: TaskFunction[] = [];
   readonly #onError: TaskErrorHandler;
-  readonly #task: BoundTask;
+  readonly #server: TaskServer;
+  readonly #onDone: (holder: number) => void;
+  // For the next task: an async one keeps its own.
+  #task: BoundTask;
 
-  /** A task's index is its place in `tasks`, the same in every thread. Control plane. */
+  /**
+   * A task's index is its place in `tasks`, the same in every thread. `onDone` is told of each
+   * holder for which `run` answered false, when its result is there. Control plane.
+   */
   constructor(
     holders: TaskHolders,
     tasks: readonly NamedTask[],
     server: TaskServer,
     onError: TaskErrorHandler,
+    onDone: (holder: number) => void,
   ) {
     this.#holders = holders;
     this.#onError = onError;
+    this.#server = server;
+    this.#onDone = onDone;
     this.#task = new BoundTask(holders, server);
     for (const { name, run } of tasks) {
       assert(!this.#names.includes(name), 'the names of tasks are distinct');
@@ -43,31 +53,52 @@ export class TaskRunner {
     }
   }
 
-  /** Runs the task of a holder this thread owns; its result is in the holder afterwards. */
-  run(holder: number): void {
+  /**
+   * Runs the task of a holder this thread owns. Answers true when its result is in the holder;
+   * false when the task is async and goes on.
+   */
+  run(holder: number): boolean {
     const index = this.#holders.taskIndex(holder);
     assert(this.#holders.state(holder) === RUNNING, 'a task is run by the owner of its holder');
     assert(index < this.#functions.length, 'the task has a function');
     const name = this.#names[index]!;
     const run = this.#functions[index]!;
-    this.#task.bind(holder, name);
+    const task = this.#task;
+    task.bind(holder, name);
     this.ranCount++;
-    let failed = false;
-    let error: unknown;
+    let result: unknown;
     try {
-      const result = run(this.#task);
-      if (result !== undefined && isThenable(result)) {
-        // Its rejection is the task's failure, which is reported already.
-        abandon(result);
-        failed = true;
-        error = new Error('async tasks are not supported yet: the function returned a promise');
-      }
-    } catch (thrown) {
-      if (thrown instanceof AssertionError) throw thrown; // tidy: allow the thread ends here
-      failed = true;
-      error = thrown;
+      result = run(task);
+    } catch (error) {
+      if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
+      this.#end(task, holder, name, true, error);
+      return true;
     }
-    const fitted = this.#task.unbind();
+    if (result !== undefined && isThenable(result)) {
+      this.#await(task, holder, name, result);
+      return false;
+    }
+    this.#end(task, holder, name, false, undefined);
+    return true;
+  }
+
+  // Control plane: an async task has allocated its promise already.
+  #await(task: BoundTask, holder: number, name: string, promise: Thenable): void {
+    this.#task = new BoundTask(this.#holders, this.#server);
+    promise.then(
+      () => {
+        this.#end(task, holder, name, false, undefined);
+        this.#onDone(holder);
+      },
+      (error: unknown) => {
+        this.#end(task, holder, name, true, error);
+        this.#onDone(holder);
+      },
+    );
+  }
+
+  #end(task: BoundTask, holder: number, name: string, failed: boolean, error: unknown): void {
+    const fitted = task.unbind();
     if (failed) this.#fail(holder, name, error);
     else if (!fitted) this.#fail(holder, name, new Error('the result does not fit a task holder'));
   }

@@ -1,7 +1,7 @@
 // What a task function sees of its task.
 //
-// Owner: the thread that runs tasks has one BoundTask, bound to one holder after the other. Data
-// plane; an exception tells of a mistake in the app, and the runner turns it into status 500. The
+// Owner: the thread that runs tasks has one BoundTask, bound to one holder after the other, and one
+// for each async task that goes on. Data plane; an exception tells of a mistake in the app, and the runner turns it into status 500. The
 // object is reused: it is of no use to anybody after its function returned, and says so.
 
 import { assert } from '../base/assert.ts';

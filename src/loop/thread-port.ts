@@ -37,8 +37,9 @@ export class ThreadPort {
     this.#port.close();
   }
 
-  /** Lets the thread end: nothing keeps its event loop alive after this. */
+  /** The thread has done what it had to. What its application still keeps open ends with it. */
   end(): void {
+    this.report({ kind: 'ended' });
     this.#port.close();
   }
 

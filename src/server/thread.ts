@@ -38,6 +38,7 @@ export class Thread {
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'ready') resolve();
+        else if (report.kind === 'ended') void this.terminate();
         else if (report.kind === 'failed') reject(threadError(name, report.message, report.code));
         else this.#onReport(report);
       });
@@ -59,11 +60,11 @@ export class Thread {
   }
 
   /** How the heap of the thread is now, or undefined when the thread is too busy to tell. */
-  heap(): Promise<Heap | undefined> {
+  heap(waitMs: number = HEAP_WAIT_MS): Promise<Heap | undefined> {
     return new Promise((resolve) => {
       this.#heapWaiters.push(resolve);
       this.tell('report');
-      setTimeout(() => resolve(undefined), HEAP_WAIT_MS).unref();
+      setTimeout(() => resolve(undefined), waitMs).unref();
     });
   }
 

@@ -29,8 +29,10 @@ const HEALTHY_MS = 10_000;
 /** A ring that was closed is gone for good soon after: then its memory may go. */
 const RING_GONE_MS = 1000;
 /** How often it is looked whether workers hang, and how late a task may be before one does. */
-const HANG_LOOK_MS = 250;
-const HANG_GRACE_MS = 500;
+const HANG_LOOK_MS = 100;
+const HANG_GRACE_MS = 200;
+/** A thread that is not stuck answers within this. */
+const HANG_ANSWER_MS = 300;
 
 export interface WorkerPoolOptions {
   readonly count: number;
@@ -50,8 +52,8 @@ interface Place {
   startedAt: number;
   /** Deaths in a row, each soon after the start. */
   deaths: number;
-  /** True exactly when it was ended because its task overran its deadline. */
-  isHanging: boolean;
+  /** True exactly when it is looked at, or was ended, because its task is late. */
+  isSuspect: boolean;
 }
 
 export class WorkerPool {
@@ -119,7 +121,7 @@ export class WorkerPool {
       holdings,
       startedAt: performance.now(),
       deaths: 0,
-      isHanging: false,
+      isSuspect: false,
     };
     this.#places.push(place);
     return place;
@@ -157,15 +159,14 @@ export class WorkerPool {
     void releaseHoldings(place.holdings, () => delay(RING_GONE_MS, undefined, { ref: false }));
     if (backoff > 0) await delay(backoff);
     place.startedAt = performance.now();
-    place.isHanging = false;
+    place.isSuspect = false;
     place.holdings = new SharedArrayBuffer(HOLDINGS_SIZE);
     place.thread = this.#thread(index, place.counters, place.holdings);
   }
 
-  // A worker whose task is late by more than a grace, in which it could have noticed.
+  // Looks for workers with a task that is late by more than a grace, in which it could have noticed.
   #endHanging(): void {
-    const { plan, log } = this.#options;
-    const { acceptThreads } = plan.options;
+    const { acceptThreads } = this.#options.plan.options;
     const holders = this.#holders;
     this.#clock.update();
     for (let holder = 0; holder < holders.count; holder++) {
@@ -173,11 +174,24 @@ export class WorkerPool {
       const lateMs = msBetween(holders.deadlineMs(holder), this.#clock.nowMs);
       const index = holders.thread(holder) - acceptThreads;
       const place = this.#places[index];
-      if (lateMs < HANG_GRACE_MS || place === undefined || place.isHanging) continue;
-      place.isHanging = true;
-      log(`worker-${index} is ended: its task is ${lateMs} ms over its deadline`);
-      void place.thread.terminate();
+      if (lateMs < HANG_GRACE_MS || place === undefined || place.isSuspect) continue;
+      place.isSuspect = true;
+      void this.#endIfHanging(place, index, lateMs);
     }
+  }
+
+  // A worker that answers is not stuck: its late task is async, and its other tasks go on. Even so
+  // it is ended when the task has taken twice its time, because it holds a place for ever.
+  async #endIfHanging(place: Place, index: number, lateMs: number): Promise<void> {
+    const { thread } = place;
+    const { plan, log } = this.#options;
+    const answer = await thread.heap(HANG_ANSWER_MS);
+    if (place.thread !== thread) return;
+    place.isSuspect = false;
+    if (answer !== undefined && lateMs < plan.options.taskTimeoutMs) return;
+    place.isSuspect = true;
+    log(`worker-${index} is ended: its task is ${lateMs} ms over its deadline`);
+    await thread.terminate();
   }
 
   #spend(task: number): void {

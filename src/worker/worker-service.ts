@@ -38,6 +38,11 @@ export class WorkerService implements LoopClient {
   readonly #runner: TaskRunner;
   readonly #counters: Counters;
   readonly #onEnd: () => void;
+  // Async tasks that go on, and the most of them.
+  #running = 0;
+  readonly #concurrency: number;
+  // True exactly when the thread has said that it sleeps.
+  #isSleeper = false;
 
   constructor(options: WorkerServiceOptions) {
     const { plan, app, io, log } = options;
@@ -52,7 +57,12 @@ export class WorkerService implements LoopClient {
         count(this.#counters, Counter.tasksFailed);
         log(`task "${task}" failed`, error);
       },
+      (holder) => {
+        this.#running--;
+        this.#finish(holder);
+      },
     );
+    this.#concurrency = plan.options.workerConcurrency;
     this.loop = new Loop({
       io,
       clock: options.clock,
@@ -80,13 +90,13 @@ export class WorkerService implements LoopClient {
 
   // One task in a tick: the result is published at once, and Node gets its turn between tasks.
   runMessages(): boolean {
+    if (this.#running === this.#concurrency) return false;
     const holder = this.#intake.take();
     if (holder === NONE) return false;
     this.loop.userCodeRan();
-    this.#runner.run(holder);
-    this.#intake.finish(holder);
-    count(this.#counters, Counter.tasksRun);
-    return this.#intake.hasTasks();
+    if (this.#runner.run(holder)) this.#finish(holder);
+    else this.#running++;
+    return this.#running < this.#concurrency && this.#intake.hasTasks();
   }
 
   runDeferred(): boolean {
@@ -99,12 +109,19 @@ export class WorkerService implements LoopClient {
 
   runReleases(): void {}
 
+  // A worker with as many async tasks as it may have sleeps through new ones, which are for others.
   prepareSleep(): boolean {
-    return this.#intake.sleep();
+    this.#isSleeper = this.#running < this.#concurrency;
+    return !this.#isSleeper || this.#intake.sleep();
   }
 
   endSleep(): void {
-    this.#intake.wake();
+    if (this.#isSleeper) this.#intake.wake();
+  }
+
+  #finish(holder: number): void {
+    this.#intake.finish(holder);
+    count(this.#counters, Counter.tasksRun);
   }
 
   onStopped(): void {

@@ -105,6 +105,7 @@ export class SimServer {
       acceptCapacity: random.between(1, 6),
       workerThreads: random.between(0, 3),
       slowDuration: 0,
+      workerConcurrency: 2,
       taskTimeoutMs: 86_400_000,
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
