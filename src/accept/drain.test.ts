@@ -141,6 +141,7 @@ test('what is left after the longest drain is terminated', () => {
   fixture.endAccepts();
   equal(fixture.bench.io.find(CLOSE, slot), undefined);
   fixture.pass(4 * WHEEL_GRANULARITY_MS);
+  fixture.bench.endRecv(slot, 0);
   equal(fixture.bench.io.find(CLOSE, slot) !== undefined, true);
   equal(fixture.stopped, false);
   fixture.bench.endClose(slot);

@@ -1,8 +1,9 @@
-import { deepEqual, equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, match, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   ConnectionBench,
   errorText,
+  FakeClock,
   get,
   OK,
   okText,
@@ -10,12 +11,13 @@ import {
 import { delegate } from '../app/app.ts';
 import { compileApp } from '../app/compiled-app.ts';
 import { COUNTERS } from '../base/counters.ts';
+import { exchangesFor } from '../connection/exchanges.ts';
 import { Delegator } from '../delegate/delegator.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import type { Task } from '../delegate/task.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
-import { server } from '../delegate/task-server.test-data.ts';
+import { noAsync, server } from '../delegate/task-server.test-data.ts';
 import { ECONNRESET } from '../kernel/errno.ts';
 import { NONE } from '../memory/pool.ts';
 import { AcceptThreadDelegation } from './task-delegation.ts';
@@ -42,12 +44,16 @@ const app = compileApp({
   },
 });
 
+const TIMEOUT_MS = 1000;
+
 /** Connections whose tasks go to a worker, played by the test, or are run inline without one. */
 class Fixture {
   readonly bench: ConnectionBench;
   readonly delegator: Delegator;
   readonly delegation: AcceptThreadDelegation;
   readonly failed: string[] = [];
+  readonly refused = new Int32Array(8);
+  readonly clock = new FakeClock();
   readonly #intake: TaskIntake | undefined;
   readonly #runner: TaskRunner;
 
@@ -59,8 +65,12 @@ class Fixture {
       holderSize: 64 + PAYLOAD_SIZE,
     });
     this.delegator = new Delegator(memory, 0, () => {});
-    this.#runner = new TaskRunner(this.delegator.holders, app.tasks, server, (task) =>
-      this.failed.push(task),
+    this.#runner = new TaskRunner(
+      this.delegator.holders,
+      app.tasks,
+      server,
+      (task) => this.failed.push(task),
+      (holder) => this.delegation.onInlineDone(holder),
     );
     this.#intake = workerThreads === 0 ? undefined : new TaskIntake(memory, 0, () => {});
     let made: AcceptThreadDelegation | undefined;
@@ -68,13 +78,31 @@ class Fixture {
       app,
       capacity: 8,
       delegation: (io, counters) => {
-        const runner = workerThreads === 0 ? this.#runner : undefined;
-        made = new AcceptThreadDelegation(this.delegator, io.memory.bytes, counters, runner);
+        made = new AcceptThreadDelegation({
+          delegator: this.delegator,
+          bytes: io.memory.bytes,
+          counters,
+          refused: this.refused,
+          clock: this.clock,
+          timeoutMs: TIMEOUT_MS,
+          exchanges: exchangesFor(8),
+          inlineRunner: workerThreads === 0 ? this.#runner : undefined,
+        });
         return made;
       },
     });
     this.delegation = made!;
     this.delegation.attach(this.bench.connections);
+  }
+
+  /** The worker takes a task, and has not run it yet. */
+  begin(): number {
+    return this.#intake!.take();
+  }
+
+  finish(holder: number): void {
+    this.#runner.run(holder);
+    this.#intake!.finish(holder);
   }
 
   /** The worker runs every task there is. */
@@ -208,7 +236,7 @@ test('without workers the holders are never dry, however many tasks there are', 
   equal(fixture.bench.count('taskHoldersDry'), 0);
 });
 
-test('a result whose connection is gone gives its holder back', () => {
+test('a task whose client has gone before a worker began it is not run', () => {
   const fixture = new Fixture(1);
   const { bench } = fixture;
   const slot = bench.open();
@@ -217,18 +245,74 @@ test('a result whose connection is gone gives its holder back', () => {
   bench.endRecv(slot, -ECONNRESET);
   bench.tick();
   bench.endClose(slot);
+  fixture.delegator.assertAllFree();
   fixture.work();
+  equal(fixture.delegation.runCompletions(256), false);
+  equal(bench.count('completionsStale'), 0);
+  bench.assertAllFree();
+});
+
+test('a task that was begun is told that its client has gone; its result is dropped', () => {
+  const fixture = new Fixture(1);
+  const { bench } = fixture;
+  const slot = bench.open();
+  bench.exchange(slot, get('/echo'));
+  const holder = fixture.begin();
+  equal(fixture.delegator.holders.isCancelled(holder), false);
+  bench.endRecv(slot, -ECONNRESET);
+  equal(fixture.delegator.holders.isCancelled(holder), true);
+  bench.tick();
+  bench.endClose(slot);
+  equal(fixture.delegator.holdersUsed, 1);
+  fixture.finish(holder);
   fixture.delegation.runCompletions(256);
   equal(bench.count('completionsStale'), 1);
   fixture.delegator.assertAllFree();
   bench.assertAllFree();
 });
 
+test('a task is late at its deadline: 504, taken back if it waits, dropped if it runs', () => {
+  for (const isBegun of [false, true]) {
+    const fixture = new Fixture(1);
+    const { bench, clock } = fixture;
+    const slot = bench.open();
+    bench.exchange(slot, get('/echo'));
+    const holder = isBegun ? fixture.begin() : NONE;
+    fixture.delegation.expire((clock.nowMs + TIMEOUT_MS - 1) | 0);
+    equal(bench.flush(slot), '');
+    fixture.delegation.expire((clock.nowMs + TIMEOUT_MS) | 0);
+    equal(bench.flush(slot), errorText('504 Gateway Timeout'));
+    equal(bench.count('tasksLate'), 1);
+    equal(fixture.delegator.holdersUsed, isBegun ? 1 : 0);
+    if (isBegun) fixture.finish(holder);
+    fixture.delegation.runCompletions(256);
+    fixture.delegator.assertAllFree();
+    equal(bench.exchange(slot, get('/fast')), OK);
+  }
+});
+
+test('a task that is refused is 503, and is not delegated', () => {
+  const fixture = new Fixture(1);
+  const slot = fixture.bench.open();
+  fixture.refused.fill(1);
+  match(fixture.bench.exchange(slot, get('/echo')), /^HTTP.1.1 503 .*Retry-After: 1/s);
+  equal(fixture.bench.count('tasksRefused'), 1);
+  fixture.delegator.assertAllFree();
+});
+
 test('a result before the connections are there is asserted', () => {
   const fixture = new Fixture(0);
-  const runner = new TaskRunner(fixture.delegator.holders, app.tasks, server, () => {});
-  const counters = new Float64Array(COUNTERS);
-  const bytes = Buffer.from('/echo');
-  const lone = new AcceptThreadDelegation(fixture.delegator, bytes, counters, runner);
+  const { delegator, clock, refused } = fixture;
+  const runner = new TaskRunner(delegator.holders, app.tasks, server, () => {}, noAsync);
+  const lone = new AcceptThreadDelegation({
+    delegator,
+    bytes: Buffer.from('/echo'),
+    counters: new Float64Array(COUNTERS),
+    refused,
+    clock,
+    timeoutMs: TIMEOUT_MS,
+    exchanges: 1,
+    inlineRunner: runner,
+  });
   throws(() => lone.delegate(0, 0, 0, 0, 5), /attached at start/);
 });

@@ -2,9 +2,10 @@ import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict
 import { test } from 'node:test';
 import { METHOD_GET, METHOD_HEAD, METHOD_POST } from '../http/method.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
-import type { App, Handler } from './app.ts';
+import type { App } from './app.ts';
 import { defineApp, delegate } from './app.ts';
 import { AppError, compileApp, loadApp, NOT_DELEGATED } from './compiled-app.ts';
+import type { Handler } from './handler.ts';
 
 const handler: Handler = (_request, response) => response.end();
 
@@ -27,7 +28,7 @@ test('routes lead to their handlers, in the order in which they were written', (
   const app = { routes: { 'GET /a': handler, 'POST /a': other, 'GET /b': other } };
   const { handlers, taskIndexes, tasks } = compileApp(app);
   deepEqual(handlers, [handler, other, other]);
-  deepEqual([...taskIndexes], [NOT_DELEGATED, NOT_DELEGATED, NOT_DELEGATED]);
+  deepEqual([...taskIndexes.subarray(0, 3)], [NOT_DELEGATED, NOT_DELEGATED, NOT_DELEGATED]);
   deepEqual(tasks, []);
   equal(find(app, '/a', METHOD_GET), 0);
   equal(find(app, '/a', METHOD_HEAD), 0);
@@ -44,7 +45,7 @@ test('a route that delegates has the index of its task, and a handler that refus
     routes: { 'GET /2': delegate('second'), 'GET /0': handler, 'GET /1': delegate('first') },
     tasks: { first, second },
   });
-  deepEqual([...taskIndexes], [1, NOT_DELEGATED, 0]);
+  deepEqual([...taskIndexes.subarray(0, 3)], [1, NOT_DELEGATED, 0]);
   deepEqual(tasks, [
     { name: 'first', run: first },
     { name: 'second', run: second },
@@ -101,7 +102,7 @@ test('an application is the default export of its module', async () => {
   };`;
   const { handlers, taskIndexes, tasks } = await loadApp(moduleOf(source));
   equal(handlers.length, 2);
-  deepEqual([...taskIndexes], [NOT_DELEGATED, 0]);
+  deepEqual([...taskIndexes.subarray(0, 2)], [NOT_DELEGATED, 0]);
   equal(tasks[0]!.name, 'slow');
 });
 

@@ -130,7 +130,7 @@ export class BoundResponse implements Response {
     this.#checkBound();
     if (this.ended) throw new Error('the response has ended already');
     if (!this.streams && !hasContent(this.#status)) {
-      throw new RangeError('a response with 204 or 304 has no body');
+      throw new RangeError('a response with 204, 205 or 304 has no body');
     }
     if (this.#error !== undefined) return rejected(this.#error);
     const bytes = bytesOf(piece);
@@ -167,7 +167,8 @@ export class BoundResponse implements Response {
     if (this.ended) throw new Error('the response has ended already');
     if (status !== undefined) this.status = status;
     if (body !== undefined) {
-      if (!hasContent(this.#status)) throw new RangeError('a response with 204 or 304 has no body');
+      if (!hasContent(this.#status))
+        throw new RangeError('a response with 204, 205 or 304 has no body');
       const size = typeof body === 'string' ? Buffer.byteLength(body) : sizeOf(body);
       this.#checkLength(size);
       if (this.streams) this.#push(body);

@@ -25,7 +25,7 @@ export class StaticResponse {
       throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
     }
     if (body.length > 0 && !hasContent(status)) {
-      throw new RangeError('a response with 204 or 304 has no body');
+      throw new RangeError('a response with 204, 205 or 304 has no body');
     }
     this.status = status;
     this.body = body;

@@ -1,8 +1,10 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../../test/support/unit-connection-bench.ts';
+import { FakeClock, REQUESTS } from '../../test/support/unit-connection-bench.ts';
 import { FakeIo } from '../../test/support/unit-fake-io.ts';
 import { COUNTERS, Counter } from '../base/counters.ts';
+import { REQUEST_LIMITS } from '../http/request-limits.ts';
+import { RequestParser } from '../http/request-parser.ts';
 import { CLOSE, RECV, SEND } from '../io/token.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { Loop } from '../loop/loop.ts';
@@ -19,8 +21,11 @@ import {
   RECV_IN_FLIGHT,
   TERMINATING,
 } from './connection-table.ts';
+import { Deadlines } from './deadlines.ts';
+import { Exchanges } from './exchanges.ts';
 import { LINGER_MS, Lifecycle } from './lifecycle.ts';
 import { RecvSide } from './recv-side.ts';
+import { SendBlocks } from './send-blocks.ts';
 import { SendSide } from './send-side.ts';
 
 const FD = 30;
@@ -29,11 +34,13 @@ const ECANCELED = 125;
 
 class Fixture {
   readonly counters = new Float64Array(COUNTERS);
-  readonly io = new FakeIo(4, 64, 2 * BLOCK_SIZE);
+  readonly io = new FakeIo(4, 64, 3 * BLOCK_SIZE);
   readonly clock = new FakeClock();
   readonly table = new ConnectionTable(new SharedArrayBuffer(CONNECTION_CTX_SIZE), 1);
   readonly loop: Loop;
-  readonly sendBlocks: BlockPool;
+  readonly sendBlocks: SendBlocks;
+  readonly exchanges: Exchanges;
+  readonly cancelled: number[] = [];
   readonly recvBlocks: BlockPool;
   readonly sendSide: SendSide;
   readonly recvSide: RecvSide;
@@ -51,11 +58,41 @@ class Fixture {
       counters,
       timers: 1,
     });
-    this.sendBlocks = new BlockPool('send blocks', bytes, blocksOffset, 1, BLOCK_SIZE);
-    this.recvBlocks = new BlockPool('receive blocks', bytes, blocksOffset + 64, 1, BLOCK_SIZE);
-    this.sendSide = new SendSide(io, table, this.sendBlocks, counters);
+    this.sendBlocks = new SendBlocks(bytes, blocksOffset, {
+      sendBlocks: 1,
+      sendBlockSize: BLOCK_SIZE,
+      largeSendBlocks: 1,
+      largeSendBlockSize: BLOCK_SIZE,
+    });
+    this.recvBlocks = new BlockPool(
+      'receive blocks',
+      bytes,
+      blocksOffset + 2 * BLOCK_SIZE,
+      1,
+      BLOCK_SIZE,
+    );
+    const deadlines = new Deadlines(this.loop, REQUESTS, 1);
+    this.exchanges = new Exchanges(
+      {
+        memory: Buffer.from(bytes.buffer),
+        parser: new RequestParser(REQUEST_LIMITS),
+        bodySizeMax: 0,
+        onResponse: () => {},
+        onBodyWanted: () => {},
+      },
+      1,
+    );
+    this.sendSide = new SendSide(io, table, this.sendBlocks, deadlines, counters);
     this.recvSide = new RecvSide(io, table, this.recvBlocks, counters);
-    this.lifecycle = new Lifecycle(this.loop, table, this.sendSide, this.recvSide, counters);
+    this.lifecycle = new Lifecycle(
+      this.loop,
+      table,
+      this.exchanges,
+      this.sendSide,
+      this.recvSide,
+      { delegate: () => 0, cancel: (exchange) => this.cancelled.push(exchange) },
+      counters,
+    );
     this.slot = table.acquire();
     table.setFd(this.slot, FD);
     table.setState(this.slot, OPEN);
@@ -68,7 +105,7 @@ class Fixture {
   }
 
   send(): void {
-    const at = this.sendSide.reserve(this.slot);
+    const at = this.sendSide.reserve(this.slot, 0);
     this.sendSide.commit(this.slot, at + 8);
     this.sendSide.flush();
   }
@@ -92,7 +129,7 @@ class Fixture {
     this.io.complete(this.io.find(CLOSE, slot)!, 0);
     this.lifecycle.onClosed(slot);
     table.pool.assertAllFree();
-    this.sendBlocks.pool.assertAllFree();
+    this.sendBlocks.assertAllFree();
     this.recvBlocks.pool.assertAllFree();
     equal(this.io.buffersUsed, 0);
     equal(this.loop.timers.count, 0);
@@ -148,7 +185,7 @@ for (const [name, completions] of Object.entries(IN_FLIGHT)) {
     for (const [operation, result] of completions) {
       equal(fixture.isClosing(), false);
       equal(fixture.table.fd(slot), FD);
-      if (io.find(SEND, slot) !== undefined) equal(fixture.sendBlocks.pool.used, 1);
+      if (io.find(SEND, slot) !== undefined) equal(fixture.sendBlocks.used, 1);
       fixture.end(operation, result);
     }
     deepEqual(io.takeCalls(), ['close 0']);

@@ -40,9 +40,9 @@ export class SendBlocks {
     this.#firstLarge = sendBlocks;
   }
 
-  /** Bytes of a small block. */
-  get smallSize(): number {
-    return this.#small.blockSize;
+  /** Blocks in use now. */
+  get used(): number {
+    return this.#small.pool.used + this.#large.pool.used;
   }
 
   /** A block for so many bytes, as far as one holds them; NONE when the pool is dry. */

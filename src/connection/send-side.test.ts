@@ -1,9 +1,9 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { REQUESTS, unitLoop } from '../../test/support/unit-connection-bench.ts';
 import { FakeIo } from '../../test/support/unit-fake-io.ts';
 import { COUNTERS, Counter } from '../base/counters.ts';
 import { SEND } from '../io/token.ts';
-import { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
 import {
   CONNECTION_CTX_SIZE,
@@ -12,6 +12,8 @@ import {
   SEND_IN_FLIGHT,
   SEND_QUEUED,
 } from './connection-table.ts';
+import { Deadlines } from './deadlines.ts';
+import { SendBlocks } from './send-blocks.ts';
 import { SEND_DRAINED, SEND_FAILED, SEND_GOES_ON, SendSide } from './send-side.ts';
 
 const BLOCK_SIZE = 64;
@@ -21,16 +23,22 @@ class Fixture {
   readonly counters = new Float64Array(COUNTERS);
   readonly io: FakeIo;
   readonly table: ConnectionTable;
-  readonly blocks: BlockPool;
+  readonly blocks: SendBlocks;
   readonly side: SendSide;
 
   constructor(blocks = 2, capacity = 3) {
-    this.io = new FakeIo(1, 64, blocks * BLOCK_SIZE);
+    this.io = new FakeIo(1, 64, (blocks + 1) * BLOCK_SIZE);
     const { bytes, blocksOffset } = this.io.memory;
     const rows = new SharedArrayBuffer(capacity * CONNECTION_CTX_SIZE);
     this.table = new ConnectionTable(rows, capacity);
-    this.blocks = new BlockPool('send blocks', bytes, blocksOffset, blocks, BLOCK_SIZE);
-    this.side = new SendSide(this.io, this.table, this.blocks, this.counters);
+    this.blocks = new SendBlocks(bytes, blocksOffset, {
+      sendBlocks: blocks,
+      sendBlockSize: BLOCK_SIZE,
+      largeSendBlocks: 1,
+      largeSendBlockSize: BLOCK_SIZE,
+    });
+    const deadlines = new Deadlines(unitLoop(this.io, this.counters), REQUESTS, capacity);
+    this.side = new SendSide(this.io, this.table, this.blocks, deadlines, this.counters);
   }
 
   open(): number {
@@ -41,7 +49,7 @@ class Fixture {
   }
 
   write(slot: number, text: string): void {
-    const at = this.side.reserve(slot);
+    const at = this.side.reserve(slot, 0);
     this.io.memory.bytes.set(Buffer.from(text, 'latin1'), at);
     this.side.commit(slot, at + text.length);
   }
@@ -84,7 +92,7 @@ test('a send that is taken in full gives the block back', () => {
   equal(fixture.complete(slot, 8), SEND_DRAINED);
   equal(fixture.side.isOwing(slot), false);
   equal(fixture.side.hasBlock(slot), false);
-  fixture.blocks.pool.assertAllFree();
+  fixture.blocks.assertAllFree();
 });
 
 test('a send that is taken in part goes on where it stopped, at the next flush', () => {
@@ -122,24 +130,24 @@ test('the space goes from where the next response is written to the end of the b
   const fixture = new Fixture();
   const slot = fixture.open();
   const { side } = fixture;
-  const start = side.reserve(slot);
+  const start = side.reserve(slot, 0);
   equal(side.limit(slot) - start, BLOCK_SIZE);
   fixture.write(slot, 'x'.repeat(40));
-  equal(side.reserve(slot) - start, 40);
+  equal(side.reserve(slot, 0) - start, 40);
   equal(side.limit(slot) - start, BLOCK_SIZE);
   side.flush();
   fixture.complete(slot, 10);
-  equal(side.reserve(slot) - start, 40);
+  equal(side.reserve(slot, 0) - start, 40);
   side.flush();
   fixture.complete(slot, 30);
-  const empty = side.reserve(slot);
+  const empty = side.reserve(slot, 0);
   equal(side.limit(slot) - empty, BLOCK_SIZE);
 });
 
 test('a block holds its full size; a byte more is asserted', () => {
   const fixture = new Fixture();
   const slot = fixture.open();
-  const at = fixture.side.reserve(slot);
+  const at = fixture.side.reserve(slot, 0);
   throws(() => fixture.side.commit(slot, at + BLOCK_SIZE + 1), /stays within its block/);
   fixture.side.commit(slot, at + BLOCK_SIZE);
   fixture.side.flush();
@@ -150,10 +158,10 @@ test('a dry pool answers NONE and counts; a block that drains serves the next co
   const fixture = new Fixture(1);
   const [first, second] = [fixture.open(), fixture.open()];
   fixture.write(first, 'x');
-  equal(fixture.side.reserve(second), NONE);
+  equal(fixture.side.reserve(second, 0), NONE);
   equal(fixture.side.hasBlock(second), false);
   equal(fixture.counters[Counter.sendBlocksDry], 1);
-  equal(fixture.side.reserve(first) !== NONE, true);
+  equal(fixture.side.reserve(first, 0) !== NONE, true);
   equal(fixture.counters[Counter.sendBlocksDry], 1);
   fixture.side.flush();
   fixture.complete(first, 1);
@@ -185,7 +193,7 @@ test('a failed send is told apart, and nothing is sent again', () => {
     equal(fixture.inFlight(slot), undefined);
     fixture.side.release(slot);
   }
-  fixture.blocks.pool.assertAllFree();
+  fixture.blocks.assertAllFree();
 });
 
 test('a release drops what was written, also when a flush would have come', () => {

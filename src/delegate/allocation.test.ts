@@ -9,7 +9,7 @@ import { createDelegateMemory } from './layout.ts';
 import type { Task } from './task.ts';
 import { TaskIntake } from './task-intake.ts';
 import { TaskRunner } from './task-runner.ts';
-import { server } from './task-server.test-data.ts';
+import { noAsync, server } from './task-server.test-data.ts';
 
 const ROUNDS = 100_000;
 const MEASUREMENTS = 5;
@@ -35,7 +35,7 @@ const tasks = [
   { name: 'bytes', run: (task: Task) => task.end(BODY_BYTES, 201) },
   { name: 'nothing', run: () => {} },
 ];
-const runner = new TaskRunner(intake.holders, tasks, server, () => {});
+const runner = new TaskRunner(intake.holders, tasks, server, () => {}, noAsync);
 
 function delegateRounds(): void {
   for (let round = 0; round < ROUNDS; round++) {

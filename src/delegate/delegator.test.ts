@@ -7,7 +7,7 @@ import type { Task } from './task.ts';
 import { FREE, QUEUED } from './task-holders.ts';
 import { TaskIntake } from './task-intake.ts';
 import { TaskRunner } from './task-runner.ts';
-import { server } from './task-server.test-data.ts';
+import { noAsync, server } from './task-server.test-data.ts';
 
 const TARGET = Buffer.from('GET /hello HTTP/1.1');
 const tasks = [{ name: 'echo', run: (task: Task) => task.end(task.target) }];
@@ -30,9 +30,15 @@ class Fixture {
       const wake = (thread: number) => this.wokenAcceptThreads.push(thread);
       this.intakes.push(new TaskIntake(memory, worker, wake));
     }
-    this.runner = new TaskRunner(this.delegators[0]!.holders, tasks, server, (_, error) => {
-      throw error;
-    });
+    this.runner = new TaskRunner(
+      this.delegators[0]!.holders,
+      tasks,
+      server,
+      (_, error) => {
+        throw error;
+      },
+      noAsync,
+    );
   }
 
   delegate(thread: number, slot = 0): number {

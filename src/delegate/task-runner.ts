@@ -1,10 +1,10 @@
-// Runs the app's named tasks, each in place in its holder. A plain function is done when it returns;
-// an async one when its promise settles, and others run meanwhile.
+// Runs the app's named tasks, each in place in its holder. A plain function is done when it returns,
+// an async one when its promise settles; others run meanwhile.
 //
 // Owner: one thread, a worker or, without workers, an accept thread. Data plane: the runner
-// allocates nothing, except for a task that fails or is async. A function that fails costs its own task only:
-// status 500, no output, and the error goes to `onError`; the thread lives on. Assertions of the
-// engine are no failure of a task, they end the thread as everywhere.
+// allocates nothing, except for a task that fails or is async. A function that fails costs its own
+// task only: status 500, no output, and the error goes to `onError`; the thread lives on.
+// Assertions of the engine are no failure of a task, they end the thread as everywhere.
 
 import { AssertionError, assert } from '../base/assert.ts';
 import { isThenable, type Thenable } from '../base/thenable.ts';
@@ -75,7 +75,7 @@ export class TaskRunner {
       return true;
     }
     if (result !== undefined && isThenable(result)) {
-      this.#await(task, holder, name, result);
+      this.#goesOn(task, holder, name, result);
       return false;
     }
     this.#end(task, holder, name, false, undefined);
@@ -83,7 +83,7 @@ export class TaskRunner {
   }
 
   // Control plane: an async task has allocated its promise already.
-  #await(task: BoundTask, holder: number, name: string, promise: Thenable): void {
+  #goesOn(task: BoundTask, holder: number, name: string, promise: Thenable): void {
     this.#task = new BoundTask(this.#holders, this.#server);
     promise.then(
       () => {

@@ -24,3 +24,8 @@ export const server: TaskServer = {
     verbose: false,
   },
 };
+
+/** For a runner whose tasks are all plain functions. */
+export function noAsync(): never {
+  throw new Error('no task of this test is async');
+}

@@ -1,8 +1,8 @@
 // What a task function sees of its task.
 //
 // Owner: the thread that runs tasks has one BoundTask, bound to one holder after the other, and one
-// for each async task that goes on. Data plane; an exception tells of a mistake in the app, and the runner turns it into status 500. The
-// object is reused: it is of no use to anybody after its function returned, and says so.
+// for each async task that goes on. Data plane; an exception tells of a mistake in the app, and the
+// runner turns it into status 500. The object is of no use after its task ended, and says so.
 
 import { assert } from '../base/assert.ts';
 import type { ServerOptions } from '../base/options.ts';
@@ -74,7 +74,7 @@ export class BoundTask implements Task {
       throw new RangeError('the status of a task is a final one of RFC 9110, 200 to 511');
     if (body !== undefined && !hasContent(status))
       // tidy: allow a mistake in the app
-      throw new RangeError('a response with status 204 or 304 has no body');
+      throw new RangeError('a response with status 204, 205 or 304 has no body');
     if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
       // tidy: allow a mistake in the app
       throw new TypeError('the body of a task is a string or a Uint8Array');

@@ -7,7 +7,7 @@ import { Delegator } from './delegator.ts';
 import type { DelegateMemory } from './layout.ts';
 import { TaskIntake } from './task-intake.ts';
 import { TaskRunner } from './task-runner.ts';
-import { server } from './task-server.test-data.ts';
+import { noAsync, server } from './task-server.test-data.ts';
 
 export type ThreadData = {
   memory: DelegateMemory;
@@ -92,9 +92,15 @@ function work(): void {
       task.end(`<${task.target}>`, 201);
     },
   };
-  const runner = new TaskRunner(intake.holders, [echo], server, (_, error) => {
-    throw error;
-  });
+  const runner = new TaskRunner(
+    intake.holders,
+    [echo],
+    server,
+    (_, error) => {
+      throw error;
+    },
+    noAsync,
+  );
   while (Atomics.load(control, ENDED) < acceptThreads) {
     let holder = intake.take();
     for (; holder !== NONE; holder = intake.take()) {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { BackendName, ServerOptions } from '../base/options.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
-import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
+import { RESPONSE_SPACE_MIN } from '../connection/response-side.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/io-options.ts';
@@ -19,7 +19,16 @@ const OPTIONS: ServerOptions = {
   acceptCapacity: 100_000,
   workerThreads: 3,
   slowDuration: 30,
-  keepAliveTimeoutMs: 75_000,
+  taskTimeoutMs: 1000,
+  workerConcurrency: 4,
+  requests: {
+    keepAliveTimeoutMs: 1000,
+    headerTimeoutMs: 1000,
+    bodyTimeoutMs: 1000,
+    sendTimeoutMs: 1000,
+    bodySizeMax: 1000,
+    requestsMax: 1000,
+  },
   backend: 'auto',
   verbose: false,
 };
@@ -50,7 +59,7 @@ test('pools grow with the capacity up to their caps, and the buffers are a power
 
 test('a block holds what its users put into it', () => {
   const { pools } = plan();
-  ok(pools.sendBlockSize >= RESPONSE_SIZE_MAX);
+  ok(pools.sendBlockSize >= RESPONSE_SPACE_MIN);
   ok(pools.recvBlockSize >= REQUEST_LIMITS.headSizeMax + pools.recvBufferSize);
 });
 
@@ -98,17 +107,18 @@ test('the total is the sum of its parts: accept threads, worker threads, what th
 
   const { pools, rowsSize } = plan(one);
   const { sendBlocks, sendBlockSize, recvBlocks, recvBlockSize } = pools;
-  const blocksSize = sendBlocks * sendBlockSize + recvBlocks * recvBlockSize;
+  const large = pools.largeSendBlocks * pools.largeSendBlockSize;
+  const blocksSize = sendBlocks * sendBlockSize + large + recvBlocks * recvBlockSize;
   const mapped = ioMemorySize({ ...pools, blocksSize });
   equal(mapped > blocksSize + pools.recvBuffers * pools.recvBufferSize, true);
-  const lists = 100_000 * 9 * 4;
+  const lists = 100_000 * (19 * 4 + 2);
   equal(perAccept, mapped + rowsSize + lists + perWorker);
 });
 
-test('a connection that holds no block costs about a hundred bytes', () => {
+test('a connection that holds no block costs about 150 bytes', () => {
   const size = (acceptCapacity: number): number =>
     plan({ acceptThreads: 1, acceptCapacity }).totalSize;
-  equal((size(1_000_000) - size(100_000)) / 900_000, CONNECTION_CTX_SIZE + 36);
+  equal((size(1_000_000) - size(100_000)) / 900_000, CONNECTION_CTX_SIZE + 78);
 });
 
 test('the descriptors are those of the connections, and some for each thread', () => {

@@ -22,8 +22,11 @@ const LARGE_SEND_BLOCK_SIZE = 128 * 1024;
 const HOLDERS_PER_ACCEPT_THREAD_MAX = 4096;
 /** A thread of Node's, measured: its heap, stacks and code. */
 const THREAD_SIZE = 6 * 1024 * 1024;
-/** Per connection beside its row: pool, timer wheel, send queue, deferred and starved lists. */
-const CONNECTION_LISTS_SIZE = 9 * 4;
+/**
+ * Per connection beside its row, in words: pool 2, timer wheel 4, send queue, deferred and starved
+ * lists 3; the queue of its exchanges 3, the place and the task of one 4, deadlines 3; and 2 bytes.
+ */
+const CONNECTION_LISTS_SIZE = 19 * 4 + 2;
 /** Descriptors beside the connections: standard streams, Node's own, and some to spare. */
 const DESCRIPTORS_RESERVED = 64;
 /** Descriptors of a thread: ring, or epoll and a timer; eventfd, listener, Node's loop. */

@@ -13,7 +13,16 @@ const OPTIONS: ServerOptions = {
   acceptCapacity: 16,
   workerThreads: 1,
   slowDuration: 0,
-  keepAliveTimeoutMs: 1000,
+  taskTimeoutMs: 1000,
+  workerConcurrency: 4,
+  requests: {
+    keepAliveTimeoutMs: 1000,
+    headerTimeoutMs: 1000,
+    bodyTimeoutMs: 1000,
+    sendTimeoutMs: 1000,
+    bodySizeMax: 1000,
+    requestsMax: 1000,
+  },
   backend: 'auto',
   verbose: false,
 };

@@ -164,7 +164,7 @@ export class WorkerPool {
     place.thread = this.#thread(index, place.counters, place.holdings);
   }
 
-  // Looks for workers with a task that is late by more than a grace, in which it could have noticed.
+  // Looks for workers with a task that is late by more than the grace in which it could notice.
   #endHanging(): void {
     const { acceptThreads } = this.#options.plan.options;
     const holders = this.#holders;

@@ -13,7 +13,7 @@ function shortageLines(stderr: string): number {
   return stderr.split('\n').filter((line) => line.includes('accept failed with EMFILE')).length;
 }
 
-test('more connections than descriptors: some wait, and all is well when they have gone', async (t) => {
+test('more connections than descriptors: some wait, and all is well afterwards', async (t) => {
   const server = await startServer(t, ['-A', '2', '-w', '1'], {
     wrapper: ['prlimit', `--nofile=${DESCRIPTORS_MAX}`],
   });

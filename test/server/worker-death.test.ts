@@ -75,7 +75,7 @@ function diedTimes(server: ServerProcess, count: number): Promise<true> {
   return server.program.output(() => (deaths(server) >= count ? true : undefined));
 }
 
-test('a task that ends its worker is answered with 500, the next one by a new worker', async (t) => {
+test('a task that ends its worker is 500, the next one is run by a new worker', async (t) => {
   const server = await start(t, '-w', '1');
   for (let round = 1; round <= 3; round++) {
     equal(await ask(t, server, '/exit'), '500 500 Internal Server Error');

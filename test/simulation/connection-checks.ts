@@ -17,7 +17,6 @@ import {
 import {
   ACCEPTING,
   CLOSE_AFTER_SEND,
-  DELEGATED,
   LINGERING,
   OPEN,
   SUSPENDED,
@@ -118,7 +117,7 @@ export class ConnectionChecks implements IoChecks {
         expect(!each.holds(fd), 'an operation is in flight on the descriptor');
       }
     } else {
-      const canRecv = state === OPEN || state === DELEGATED || state === LINGERING;
+      const canRecv = state === OPEN || state === LINGERING;
       expect(kind === RECV ? canRecv : canRecv && state !== LINGERING, `the state is ${state}`);
     }
   }

@@ -7,7 +7,7 @@ import { COUNTERS, COUNTERS_SIZE, Counter } from '../../src/base/counters.ts';
 import type { ServerOptions } from '../../src/base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../../src/base/thread-plan.ts';
 import { blocksSize } from '../../src/connection/connection-memory.ts';
-import { CONNECTION_CTX_SIZE, DELEGATED } from '../../src/connection/connection-table.ts';
+import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
 import { RESPONSE_SPACE_MIN } from '../../src/connection/response-side.ts';
 import { repairDeadWorker } from '../../src/delegate/dead-thread.ts';
 import {
@@ -256,9 +256,6 @@ export class SimServer {
   #assertWaits({ name, io, service }: AcceptThread, index: number): void {
     const { table } = service.connections;
     for (const { slot, client } of this.#checks[index]!.links.values()) {
-      if (table.state(slot) === DELEGATED) {
-        this.#hooks.fail(`the task of client ${client.id} never ends`);
-      }
       if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
         this.#hooks.fail(`client ${client.id} waits for nothing, at ${name}`);
       }

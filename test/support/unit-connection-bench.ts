@@ -9,9 +9,10 @@ import { compileApp } from '../../src/app/compiled-app.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Counters } from '../../src/base/counters.ts';
 import { COUNTERS, Counter } from '../../src/base/counters.ts';
+import type { RequestOptions } from '../../src/base/options.ts';
 import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
 import { Connections } from '../../src/connection/connections.ts';
-import type { TaskDelegation } from '../../src/connection/http-exchange.ts';
+import type { TaskDelegation } from '../../src/connection/request-side.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { NodeLoop } from '../../src/kernel/node-loop.ts';
 import { Loop } from '../../src/loop/loop.ts';
@@ -20,6 +21,17 @@ import type { Submission } from './unit-fake-io.ts';
 import { FakeIo } from './unit-fake-io.ts';
 
 export const KEEP_ALIVE_MS = 1000;
+const LARGE_BLOCKS = 1;
+const LARGE_BLOCK_SIZE = 65_536;
+
+export const REQUESTS: RequestOptions = {
+  keepAliveTimeoutMs: KEEP_ALIVE_MS,
+  headerTimeoutMs: 2000,
+  bodyTimeoutMs: 3000,
+  sendTimeoutMs: 4000,
+  bodySizeMax: 4096,
+  requestsMax: 1000,
+};
 const DATE = 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n';
 const BIG_SIZE = 3000;
 
@@ -37,6 +49,7 @@ export const APP: App = {
       throw new Error('thrown by a handler');
     },
     'GET /slow': delegate('slow'),
+    'POST /slow': delegate('slow'),
   },
   tasks: { slow: () => {} },
 };
@@ -67,6 +80,11 @@ export function errorText(
   return response(status, [...connection, type, size, ...extra], `${status}\n`);
 }
 
+/** A request that is not safe: those behind it wait. */
+export function post(target: string): string {
+  return get(target, 'POST');
+}
+
 /** The request of a client that says no more than it has to. */
 export function get(target: string, method = 'GET'): string {
   return `${method} ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -88,6 +106,8 @@ export interface Running {
 
 export class FakeDelegation implements TaskDelegation {
   readonly running: Running[] = [];
+  /** Exchanges whose task nobody waits for any more. */
+  readonly cancelled: number[] = [];
   /** What `delegate` answers: 0, or the status to refuse with. */
   decide: (target: string) => number = () => 0;
   readonly #bytes: Uint8Array;
@@ -102,6 +122,10 @@ export class FakeDelegation implements TaskDelegation {
     if (status === 0) this.running.push({ task, slot, generation, target });
     return status;
   }
+
+  cancel(exchange: number): void {
+    this.cancelled.push(exchange);
+  }
 }
 
 export interface BenchOptions {
@@ -114,6 +138,12 @@ export interface BenchOptions {
   readonly recvBlockSize?: number;
   /** In place of one that only records. */
   readonly delegation?: (io: FakeIo, counters: Counters) => TaskDelegation;
+}
+
+/** A loop of nobody's, for parts that only need its clock and its timers. */
+export function unitLoop(io: FakeIo, counters: Counters): Loop {
+  const clock = new FakeClock();
+  return new Loop({ io, clock, nodeLoop: NODE_LOOP, nextTurn: setImmediate, counters, timers: 8 });
 }
 
 export class ConnectionBench {
@@ -134,7 +164,8 @@ export class ConnectionBench {
     const { recvBuffers = 8, recvBufferSize = 4096, recvBlockSize = 20_480 } = options;
     const sendBlockSize = 16_384;
     this.extraTimer = capacity;
-    const blocksSize = sendBlocks * sendBlockSize + recvBlocks * recvBlockSize;
+    const largeSize = LARGE_BLOCKS * LARGE_BLOCK_SIZE;
+    const blocksSize = sendBlocks * sendBlockSize + largeSize + recvBlocks * recvBlockSize;
     this.io = new FakeIo(recvBuffers, recvBufferSize, blocksSize);
     this.delegation = new FakeDelegation(this.io.memory.bytes);
     this.loop = new Loop({
@@ -156,7 +187,9 @@ export class ConnectionBench {
       sendBlockSize,
       recvBlocks,
       recvBlockSize,
-      keepAliveTimeoutMs: KEEP_ALIVE_MS,
+      largeSendBlocks: LARGE_BLOCKS,
+      largeSendBlockSize: LARGE_BLOCK_SIZE,
+      requests: REQUESTS,
       log: (message, error) => this.logged.push(error === undefined ? message : `${message}!`),
     });
   }
