@@ -67,7 +67,7 @@ export class BoundTask implements Task {
       throw new RangeError('the status of a task is a final one of RFC 9110, 200 to 511');
     if (body !== undefined && !hasContent(status))
       // tidy: allow a mistake in the app
-      throw new RangeError('a response with status 204 or 304 has no body');
+      throw new RangeError('a response with status 204, 205 or 304 has no body');
     if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
       // tidy: allow a mistake in the app
       throw new TypeError('the body of a task is a string or a Uint8Array');
