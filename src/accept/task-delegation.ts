@@ -102,7 +102,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const holder = this.#holderOf[exchange]!;
     assert(holder !== NONE, 'a task that is cancelled was delegated');
     this.#holderOf[exchange] = NONE;
-    this.#delegator.abandon(holder);
+    if (this.#delegator.abandon(holder)) count(this.#counters, Counter.tasksCancelled);
   }
 
   /** Ends the wait for tasks that are late. */

@@ -57,6 +57,8 @@ export const Counter = {
   tasksRefused: 38,
   /** Tasks whose result was not there at their deadline: 504. */
   tasksLate: 39,
+  /** Tasks that were taken back before a worker began them: nobody waited any more. */
+  tasksCancelled: 40,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

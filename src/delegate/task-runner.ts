@@ -1,5 +1,5 @@
-// Runs the app's named tasks, each in place in its holder. A plain function is done when it returns,
-// an async one when its promise settles; others run meanwhile.
+// Runs the app's named tasks, each in place in its holder. A plain function is done when it
+// returns, an async one when its promise settles; others run meanwhile.
 //
 // Owner: one thread, a worker or, without workers, an accept thread. Data plane: the runner
 // allocates nothing, except for a task that fails or is async. A function that fails costs its own

@@ -16,8 +16,11 @@ const CASES: [name: string, say: (peer: HttpPeer) => Promise<unknown>][] = [
   ['never asked', async () => {}],
   ['has asked', (peer) => peer.ask(FAST)],
   ['has asked for a task', (peer) => peer.ask(SLOW)],
-  ['has sent half a request', (peer) => peer.send(FAST.slice(0, 20))],
-  ['has sent half of its second request', (peer) => peer.ask(FAST + FAST.slice(0, 20))],
+];
+// Who has begun to send is told why it gets no other answer.
+const HALF_CASES: [name: string, say: (peer: HttpPeer) => Promise<unknown>][] = [
+  ['half a request', (peer) => peer.send(FAST.slice(0, 20))],
+  ['half of its second request', (peer) => peer.ask(FAST + FAST.slice(0, 20))],
 ];
 
 for (const [name, say] of CASES) {
@@ -33,6 +36,33 @@ for (const [name, say] of CASES) {
     ok(end - silent < TIMEOUT_MS + LATE_MAX_MS, `${end - silent} ms are too late`);
   });
 }
+
+for (const [name, say] of HALF_CASES) {
+  test(`a connection is ended with 408 that has sent ${name}: RFC 9110 15.5.9`, async (t) => {
+    const { port } = await startServer(t, [...ARGS, '--header-timeout', '0.3']);
+    const peer = await HttpPeer.open(t, port);
+    const begin = performance.now();
+    await say(peer);
+    equal((await peer.response()).status, 408);
+    ok(performance.now() - begin >= TIMEOUT_MS);
+    deepEqual(await peer.rest(), { by: 'end', bytes: '' });
+  });
+}
+
+test('a head that comes a byte at a time has no more time than any other', async (t) => {
+  const { port } = await startServer(t, [...ARGS, '--header-timeout', '0.3']);
+  const pace = await HttpPeer.open(t, port);
+  const peer = await HttpPeer.open(t, port);
+  const begin = performance.now();
+  await peer.send('GET /');
+  while (!peer.hasBytes && peer.endedBy === undefined) {
+    await peer.send('x');
+    await pace.ask(SLOW);
+  }
+  equal((await peer.response()).status, 408);
+  const elapsed = performance.now() - begin;
+  ok(elapsed >= TIMEOUT_MS && elapsed < TIMEOUT_MS + LATE_MAX_MS, `${elapsed} ms`);
+});
 
 test('a connection that keeps asking is not ended', async (t) => {
   const peer = await HttpPeer.open(t, server().port);
