@@ -7,7 +7,7 @@ import { COUNTERS, COUNTERS_SIZE, Counter } from '../../src/base/counters.ts';
 import type { ServerOptions } from '../../src/base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../../src/base/thread-plan.ts';
 import { blocksSize } from '../../src/connection/connection-memory.ts';
-import { CONNECTION_CTX_SIZE, DELEGATED } from '../../src/connection/connection-table.ts';
+import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
 import { RESPONSE_SPACE_MIN } from '../../src/connection/response-side.ts';
 import { repairDeadWorker } from '../../src/delegate/dead-thread.ts';
 import {
@@ -108,9 +108,9 @@ export class SimServer {
       taskTimeoutMs: 86_400_000,
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
-        headerTimeoutMs: 20_000,
-        bodyTimeoutMs: 20_000,
-        sendTimeoutMs: 20_000,
+        headerTimeoutMs: random.pick([1000, 20_000]),
+        bodyTimeoutMs: random.pick([1000, 20_000]),
+        sendTimeoutMs: random.pick([1000, 20_000]),
         bodySizeMax: 4096,
         requestsMax: 1_000_000,
       },
@@ -221,6 +221,9 @@ export class SimServer {
       if (thread.service.delegator.hasCompletions()) {
         this.#hooks.fail(`a result waits, and ${thread.name} sleeps`);
       }
+      if (thread.service.delegator.holdersUsed > 0) {
+        this.#hooks.fail(`a task of ${thread.name} never ends`);
+      }
       this.#assertWaits(thread, index);
     }
   }
@@ -255,9 +258,6 @@ export class SimServer {
   #assertWaits({ name, io, service }: AcceptThread, index: number): void {
     const { table } = service.connections;
     for (const { slot, client } of this.#checks[index]!.links.values()) {
-      if (table.state(slot) === DELEGATED) {
-        this.#hooks.fail(`the task of client ${client.id} never ends`);
-      }
       if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
         this.#hooks.fail(`client ${client.id} waits for nothing, at ${name}`);
       }
@@ -441,12 +441,12 @@ export class SimServer {
       connections: thread.service.connections,
       io: thread.io,
       counters,
-      keepAliveMs: this.#options.requests.keepAliveTimeoutMs,
+      requests: this.#options.requests,
       get drainsSinceMs() {
         return drainBegins[index];
       },
       clientOf: (socket) => this.#hooks.clientOf(socket),
-      attach: ({ conversation }) => conversation.attach(circumstances),
+      attach: ({ conversation }, isLate) => conversation.attach({ ...circumstances, isLate }),
       fail: this.#hooks.fail,
     });
   }
