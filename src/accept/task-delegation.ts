@@ -92,7 +92,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const holder = this.#holderOf[exchange]!;
     assert(holder !== NONE, 'a task that is cancelled was delegated');
     this.#holderOf[exchange] = NONE;
-    this.#delegator.abandon(holder);
+    // Those that are not out any more are completed: the rest waits or runs.
+    if (this.#delegator.abandon(holder)) count(this.#counters, Counter.tasksCompleted);
   }
 
   /** Ends the wait for tasks that are late. */

@@ -25,6 +25,7 @@ export const Counter = {
   /** Handlers that threw, were rejected, or returned without ending their response. */
   handlersFailed: 15,
   tasksDelegated: 16,
+  /** Tasks whose result has come, and those taken back from the queue: the others are out. */
   tasksCompleted: 17,
   /** Requests refused because every task holder of the thread was taken. */
   taskHoldersDry: 18,

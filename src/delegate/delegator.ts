@@ -132,16 +132,18 @@ export class Delegator {
 
   /**
    * Nobody waits for the result any more. A task that no worker has begun is taken back, one that
-   * runs is told (`Task.cancelled`); its result still comes from `nextCompletion`.
+   * runs is told (`Task.cancelled`); its result still comes from `nextCompletion`. True exactly when
+   * it was taken back.
    */
-  abandon(holder: number): void {
+  abandon(holder: number): boolean {
     const { holders } = this;
     this.#abandoned[holder - this.#firstHolder] = 1;
     holders.cancel(holder);
-    if (!holders.tryRun(holder, this.acceptThread)) return;
+    if (!holders.tryRun(holder, this.acceptThread)) return false;
     holders.setStatus(holder, STATUS_ABANDONED);
     holders.markDone(holder, this.acceptThread);
     this.release(holder);
+    return true;
   }
 
   /** A task whose deadline has passed and whose result is awaited, or NONE. Call until NONE. */
