@@ -5,21 +5,24 @@ import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { msBetween } from '../../src/base/clock.ts';
 import { Counter } from '../../src/base/counters.ts';
+import type { RequestOptions } from '../../src/base/options.ts';
 import {
   BAD_REQUEST,
+  BODY_TIMEOUT,
   BY_PEER,
   BY_RESET,
   DRAINING,
+  HANDLER_FAILED,
+  HEADER_TIMEOUT,
   IDLE,
   NO_MEMORY,
+  SEND_TIMEOUT,
   SERVED,
 } from '../../src/connection/close-reason.ts';
 import {
   ACCEPTING,
-  CLOSE_AFTER_SEND,
   LINGERING,
   OPEN,
-  SUSPENDED,
   TERMINATING,
 } from '../../src/connection/connection-table.ts';
 import type { Connections } from '../../src/connection/connections.ts';
@@ -41,6 +44,10 @@ const REASONS = new Map<number, string>([
   [IDLE, 'idle'],
   [NO_MEMORY, 'no memory'],
   [DRAINING, 'draining'],
+  [HEADER_TIMEOUT, 'header timeout'],
+  [BODY_TIMEOUT, 'body timeout'],
+  [SEND_TIMEOUT, 'send timeout'],
+  [HANDLER_FAILED, 'handler failed'],
 ]);
 
 /** A connection of the thread, as the checks see it. */
@@ -49,8 +56,13 @@ export interface Link {
   readonly socket: Socket;
   readonly fd: number;
   readonly slot: number;
-  /** When the thread last learned that the peer sent or took something. */
+  /** When the thread last learned that the peer sent something, or took all it was sent. */
   heardMs: number;
+  /** When the head that has arrived in part began to arrive. */
+  headSinceMs: number;
+  wasLate: boolean;
+  /** When the send block that is sent was begun. */
+  sendSinceMs: number;
   /** Bytes of the peer that the thread has seen. */
   received: number;
   sawEnd: boolean;
@@ -66,11 +78,11 @@ export interface ThreadFacts {
   readonly connections: Connections;
   readonly io: SimIo;
   readonly counters: Float64Array;
-  readonly keepAliveMs: number;
+  readonly requests: RequestOptions;
   /** When the thread began to drain, or undefined. */
   readonly drainsSinceMs: number | undefined;
   clientOf(socket: Socket): Client;
-  attach(client: Client): void;
+  attach(client: Client, isLate: () => boolean): void;
   fail(message: string): never;
 }
 
@@ -117,8 +129,11 @@ export class ConnectionChecks implements IoChecks {
         expect(!each.holds(fd), 'an operation is in flight on the descriptor');
       }
     } else {
-      const canRecv = state === OPEN || state === LINGERING;
-      expect(kind === RECV ? canRecv : canRecv && state !== LINGERING, `the state is ${state}`);
+      const can = state === OPEN || (kind === RECV && state === LINGERING);
+      expect(can, `the state is ${state}`);
+      if (kind === SEND && table.sendStart(slot) === 0) {
+        link!.sendSinceMs = this.#thread.clock.nowMs;
+      }
     }
   }
 
@@ -139,31 +154,32 @@ export class ConnectionChecks implements IoChecks {
   onAccepted(socket: Socket, fd: number, slot: number): void {
     const client = this.#thread.clientOf(socket);
     if (this.links.has(fd)) this.fail(`descriptor ${fd} is given away twice`);
-    this.#thread.attach(client);
-    this.links.set(fd, {
+    const link: Link = {
       client,
       socket,
       fd,
       slot,
       heardMs: this.#thread.kernel.nowMs,
+      headSinceMs: this.#thread.kernel.nowMs,
+      wasLate: false,
+      sendSinceMs: this.#thread.kernel.nowMs,
       received: 0,
       sawEnd: false,
       sawError: false,
       lingersSinceMs: undefined,
       isJudged: false,
-    });
+    };
+    this.links.set(fd, link);
+    this.#thread.attach(client, () => this.#isHeadLate(link));
   }
 
   onReaped(socket: Socket, operation: number, result: number, isShort: boolean): void {
+    const { nowMs } = this.#thread.kernel;
     for (const link of this.links.values()) {
       if (link.socket !== socket) continue;
       if (result > 0) {
-        if (operation === RECV) link.received += result;
-        // What counts as silence: `docs/limits.md`. While responses wait to be taken, bytes that
-        // arrive are none of the peer's business; when they do not, a send is no news of it.
-        const { table } = this.#thread.connections;
-        const onlySends = table.has(link.slot, SUSPENDED | CLOSE_AFTER_SEND);
-        if (operation === RECV ? !onlySends : isShort) link.heardMs = this.#thread.kernel.nowMs;
+        if (operation === RECV) this.#onReceived(link, result);
+        if (operation === RECV || !isShort) link.heardMs = nowMs;
       } else if (result === 0 && operation === RECV) link.sawEnd = true;
       else if (result !== -ECANCELED && result !== -ENOBUFS) link.sawError = true;
     }
@@ -175,6 +191,26 @@ export class ConnectionChecks implements IoChecks {
     this.#judge(link);
     this.#judgeLoss(link, socket);
     this.links.delete(fd);
+  }
+
+  // Once late, always late: the answer may go when the rest has arrived after all.
+  #isHeadLate(link: Link): boolean {
+    const { kernel, requests } = this.#thread;
+    const waitedMs = kernel.nowMs - link.headSinceMs;
+    const isLate = waitedMs >= requests.headerTimeoutMs;
+    if (isLate && !link.client.conversation.isBetween(link.received)) link.wasLate = true;
+    return link.wasLate;
+  }
+
+  #onReceived(link: Link, size: number): void {
+    const { conversation } = link.client;
+    this.#isHeadLate(link);
+    const before = conversation.requestsWithin(link.received);
+    const wasBetween = conversation.isBetween(link.received);
+    link.received += size;
+    if (wasBetween || conversation.requestsWithin(link.received) > before) {
+      link.headSinceMs = this.#thread.kernel.nowMs;
+    }
   }
 
   #reason(link: Link): number {
@@ -192,7 +228,7 @@ export class ConnectionChecks implements IoChecks {
     link.isJudged = true;
     const { client, socket } = link;
     const { conversation } = client;
-    const { counters, kernel, keepAliveMs, drainsSinceMs } = this.#thread;
+    const { clock, counters, kernel, requests, drainsSinceMs } = this.#thread;
     const expect = (condition: boolean, message: string): void => {
       if (!condition) this.#complain(link, message);
     };
@@ -211,9 +247,21 @@ export class ConnectionChecks implements IoChecks {
         break;
       case IDLE: {
         const silentMs = kernel.nowMs - link.heardMs;
-        expect(silentMs >= keepAliveMs, `it was silent for ${silentMs} ms only`);
+        expect(silentMs >= requests.keepAliveTimeoutMs, `it was silent for ${silentMs} ms only`);
         const isSending = this.#thread.io.isInFlight(SEND, link.slot);
         if (!isSending && !socket.resetByPeer) this.#judgeAnswers(link);
+        break;
+      }
+      case HEADER_TIMEOUT: {
+        expect(this.#isHeadLate(link), 'no head is late');
+        expect(conversation.closed, 'no response announced the close');
+        expect(conversation.isWhole, 'the last response is cut off');
+        break;
+      }
+      case SEND_TIMEOUT: {
+        const waitedMs = msBetween(link.sendSinceMs, clock.nowMs);
+        expect(waitedMs >= requests.sendTimeoutMs, `a block took ${waitedMs} ms only`);
+        expect(this.#thread.io.isInFlight(SEND, link.slot), 'nothing is sent');
         break;
       }
       case NO_MEMORY: {
@@ -250,6 +298,7 @@ export class ConnectionChecks implements IoChecks {
     if (lingers && msBetween(lingersSinceMs, clock.nowMs) >= LINGER_MS) return;
     switch (this.#reason(link)) {
       case IDLE:
+      case SEND_TIMEOUT:
       case NO_MEMORY:
       case BY_RESET:
         return;

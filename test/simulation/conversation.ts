@@ -12,8 +12,24 @@ export interface Circumstances {
   holdersWereDry(): boolean;
   /** A worker died while it ran the task of this request. */
   taskDied(id: number): boolean;
+  /** A head took too long. */
+  isLate(): boolean;
   unixSeconds(): number;
 }
+
+const TIMED_OUT = 'HTTP/1.1 408 ';
+/** What a client has begun to ask for and never ends. */
+const UNFINISHED: Exchange = {
+  id: -1,
+  text: '',
+  status: 408,
+  body: errorBody(408),
+  isHead: false,
+  isDelegated: false,
+  closes: true,
+  isBad: true,
+  fields: {},
+};
 
 interface Head {
   readonly status: number;
@@ -63,6 +79,11 @@ export class Conversation {
     return count;
   }
 
+  /** True exactly when no request is cut by the end of the first `size` bytes. */
+  isBetween(size: number): boolean {
+    return size === 0 || this.requestEnds.includes(size);
+  }
+
   get responsesCount(): number {
     return this.responseEnds.length;
   }
@@ -82,7 +103,7 @@ export class Conversation {
     if (text === '') return false;
     const circumstances = this.#circumstances!;
     const index = this.responsesCount;
-    const exchange = this.exchanges[index];
+    const exchange = this.exchanges[index] ?? this.#unfinished(text);
     if (exchange === undefined || this.closed) {
       return circumstances.fail(
         `bytes that nobody asked for: ${JSON.stringify(text.slice(0, 80))}`,
@@ -92,10 +113,12 @@ export class Conversation {
     if (head === undefined) return false;
     const { status, fields, end } = head;
     const body = status === exchange.status ? exchange.body : errorBody(status);
-    if (status !== exchange.status && !this.#isExplained(exchange, status)) {
+    const isExpected = status === exchange.status && status !== 408;
+    if (!isExpected && !this.#isExplained(exchange, status)) {
       return circumstances.fail(`request ${exchange.id} was answered with ${status}`);
     }
-    const sent = exchange.isHead ? '' : body;
+    // Whether a request that was cut off is a HEAD was not looked at.
+    const sent = exchange.isHead && status !== 408 ? '' : body;
     const length = fields.get('Content-Length');
     if (length !== String(Buffer.byteLength(body))) {
       return circumstances.fail(`request ${exchange.id}: Content-Length is ${length}`);
@@ -111,8 +134,14 @@ export class Conversation {
     return true;
   }
 
+  // A request that never arrived in full is answered as well, when it took too long.
+  #unfinished(text: string): Exchange | undefined {
+    return text.startsWith(TIMED_OUT) ? UNFINISHED : undefined;
+  }
+
   #isExplained(exchange: Exchange, status: number): boolean {
     const circumstances = this.#circumstances!;
+    if (status === 408) return circumstances.isLate();
     if (!exchange.isDelegated) return false;
     if (status === 503) return circumstances.holdersWereDry();
     return status === 500 && circumstances.taskDied(exchange.id);
@@ -123,16 +152,17 @@ export class Conversation {
     const connection = fields.get('Connection');
     if (connection === 'close') {
       this.closed = true;
-      if (!exchange.closes && !circumstances.isDraining()) {
+      if (!exchange.closes && status !== 408 && !circumstances.isDraining()) {
         circumstances.fail(`request ${exchange.id}: the close is announced for no reason`);
       }
     } else {
-      if (exchange.closes) circumstances.fail(`request ${exchange.id}: no close is announced`);
+      if (exchange.closes || status === 408) circumstances.fail(`request ${exchange.id}: no close is announced`);
       if (connection !== exchange.fields.connection) {
         circumstances.fail(`request ${exchange.id}: Connection is ${connection}`);
       }
     }
-    if (fields.get('Allow') !== exchange.fields.allow) {
+    const allow = status === 405 ? exchange.fields.allow : undefined;
+    if (fields.get('Allow') !== allow) {
       circumstances.fail(`request ${exchange.id}: Allow is ${fields.get('Allow')}`);
     }
     if (fields.has('Retry-After') !== (status === 503)) {

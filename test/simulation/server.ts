@@ -109,9 +109,9 @@ export class SimServer {
       taskTimeoutMs: 86_400_000,
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
-        headerTimeoutMs: 20_000,
-        bodyTimeoutMs: 20_000,
-        sendTimeoutMs: 20_000,
+        headerTimeoutMs: random.pick([1000, 20_000]),
+        bodyTimeoutMs: random.pick([1000, 20_000]),
+        sendTimeoutMs: random.pick([1000, 20_000]),
         bodySizeMax: 4096,
         requestsMax: 1_000_000,
       },
@@ -222,6 +222,9 @@ export class SimServer {
       if (thread.service.delegator.hasCompletions()) {
         this.#hooks.fail(`a result waits, and ${thread.name} sleeps`);
       }
+      if (thread.service.delegator.holdersUsed > 0) {
+        this.#hooks.fail(`a task of ${thread.name} never ends`);
+      }
       this.#assertWaits(thread, index);
     }
   }
@@ -242,7 +245,8 @@ export class SimServer {
     for (let holder = 0; holder < this.#holders.count; holder++) {
       if (this.#holders.state(holder) !== FREE) fail('a task holder is not free');
     }
-    if (this.count(Counter.tasksDelegated) !== this.count(Counter.tasksCompleted)) {
+    const ended = this.count(Counter.tasksCompleted) + this.count(Counter.tasksCancelled);
+    if (this.count(Counter.tasksDelegated) !== ended) {
       fail('not every task that was delegated was completed');
     }
   }
@@ -439,12 +443,12 @@ export class SimServer {
       connections: thread.service.connections,
       io: thread.io,
       counters,
-      keepAliveMs: this.#options.requests.keepAliveTimeoutMs,
+      requests: this.#options.requests,
       get drainsSinceMs() {
         return drainBegins[index];
       },
       clientOf: (socket) => this.#hooks.clientOf(socket),
-      attach: ({ conversation }) => conversation.attach(circumstances),
+      attach: ({ conversation }, isLate) => conversation.attach({ ...circumstances, isLate }),
       fail: this.#hooks.fail,
     });
   }
