@@ -19,12 +19,7 @@ import {
   SEND_TIMEOUT,
   SERVED,
 } from '../../src/connection/close-reason.ts';
-import {
-  ACCEPTING,
-  LINGERING,
-  OPEN,
-  TERMINATING,
-} from '../../src/connection/connection-table.ts';
+import { ACCEPTING, LINGERING, OPEN, TERMINATING } from '../../src/connection/connection-table.ts';
 import type { Connections } from '../../src/connection/connections.ts';
 import { LINGER_MS } from '../../src/connection/lifecycle.ts';
 import { ACCEPT, CLOSE, RECV, SEND } from '../../src/io/token.ts';

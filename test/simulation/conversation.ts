@@ -156,7 +156,8 @@ export class Conversation {
         circumstances.fail(`request ${exchange.id}: the close is announced for no reason`);
       }
     } else {
-      if (exchange.closes || status === 408) circumstances.fail(`request ${exchange.id}: no close is announced`);
+      if (exchange.closes || status === 408)
+        circumstances.fail(`request ${exchange.id}: no close is announced`);
       if (connection !== exchange.fields.connection) {
         circumstances.fail(`request ${exchange.id}: Connection is ${connection}`);
       }
