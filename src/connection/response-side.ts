@@ -155,7 +155,8 @@ export class ResponseSide {
     this.pump(exchange.slot);
     if (exchange.result !== result) return;
     // It has to wait for its turn, or for space, and the task's memory is needed again.
-    exchange.result = result.slice(offset, offset + size);
+    // A copy: `slice` of a Buffer, such as the task's memory is, would be a view of it.
+    exchange.result = new Uint8Array(result.subarray(offset, offset + size));
     exchange.resultOffset = 0;
   }
 
