@@ -70,7 +70,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
       onResponse: (exchange) => responseSide.pump(exchange.slot),
       onBodyWanted: (exchange) => hooks.onBodyWanted(exchange.slot),
     },
-    capacity,
+    table,
   );
   const deadlines = new Deadlines(loop, requests, capacity);
   const sendSide = new SendSide(io, table, sendBlocks, deadlines, counters);

@@ -31,6 +31,8 @@ const FLAGS = [
   'BODY_PAUSED',
   'RECV_CANCELLED',
   'FLOODS',
+  'AWAITED',
+  'RECEIVES_BODY',
   'CLOSE_IN_FLIGHT',
 ];
 // How each state is reached, and what may follow it: the picture at the top of the file.

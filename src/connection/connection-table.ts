@@ -54,6 +54,10 @@ export const BODY_PAUSED = 256;
 export const RECV_CANCELLED = 1024;
 /** ... the peer once sent more than was asked for: its receives no longer repeat. */
 export const FLOODS = 2048;
+/** ... responses are still to be formed: exchanges are queued. */
+export const AWAITED = 4096;
+/** ... what arrives is the body of a request. */
+export const RECEIVES_BODY = 8192;
 /** ... the kernel closes the descriptor. */
 export const CLOSE_IN_FLIGHT = 512;
 
@@ -140,6 +144,11 @@ export class ConnectionTable {
 
   has(slot: number, flag: number): boolean {
     return (this.#rows[slot * WORDS + FLAGS]! & flag) !== 0;
+  }
+
+  /** All flags at once. */
+  flags(slot: number): number {
+    return this.#rows[slot * WORDS + FLAGS]!;
   }
 
   setFlag(slot: number, flag: number): void {

@@ -18,6 +18,7 @@ import { assemble } from './assembly.ts';
 import { BY_PEER, BY_RESET, DRAINING, NO_MEMORY } from './close-reason.ts';
 import type { ConnectionMemory } from './connection-memory.ts';
 import {
+  AWAITED,
   BODY_PAUSED,
   CLOSE_AFTER_SEND,
   type ConnectionTable,
@@ -26,6 +27,7 @@ import {
   LINGERING,
   OPEN,
   PEER_ENDED,
+  RECEIVES_BODY,
   RECV_CANCELLED,
   RECV_IN_FLIGHT,
   SUSPENDED,
@@ -265,8 +267,7 @@ export class Connections {
 
   // True exactly when what still arrives is of no interest: the connection ends.
   #endsUnread(slot: number): boolean {
-    const { table } = this;
-    return table.has(slot, CLOSE_AFTER_SEND) && this.#exchanges.receiving(slot) === undefined;
+    return (this.table.flags(slot) & (CLOSE_AFTER_SEND | RECEIVES_BODY)) === CLOSE_AFTER_SEND;
   }
 
   // Goes on with the bytes that were kept, and then with the buffers that were held.
@@ -381,7 +382,7 @@ export class Connections {
       return;
     }
     if (table.state(slot) !== OPEN || sent !== SEND_DRAINED) return;
-    if (this.#exchanges.count(slot) > 0) this.#responseSide.pump(slot);
+    if (table.has(slot, AWAITED)) this.#responseSide.pump(slot);
     if (table.state(slot) !== OPEN) return;
     if (this.#endsUnread(slot) && !this.#waiting.isAwaited(slot)) this.#lifecycle.finish(slot);
     else {

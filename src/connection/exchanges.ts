@@ -8,6 +8,8 @@
 
 import { assert } from '../base/assert.ts';
 import { NONE, Pool } from '../memory/pool.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import { AWAITED, RECEIVES_BODY } from './connection-table.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { Exchange } from './exchange.ts';
 
@@ -27,6 +29,7 @@ export class Exchanges {
   /** Bytes that were copied for handlers. */
   keptSize = 0;
   readonly #context: ExchangeContext;
+  readonly #table: ConnectionTable;
   readonly #all: (Exchange | undefined)[] = [];
   // By connection: the ends of its queue, as indexes; how many there are; whose body comes.
   readonly #first: Int32Array;
@@ -35,7 +38,9 @@ export class Exchanges {
   readonly #receiving: Int32Array;
   #extras = 0;
 
-  constructor(context: ExchangeContext, connections: number) {
+  constructor(context: ExchangeContext, table: ConnectionTable) {
+    const connections = table.pool.capacity;
+    this.#table = table;
     this.pool = new Pool('exchanges', exchangesFor(connections));
     this.#context = context;
     this.#first = new Int32Array(connections).fill(NONE);
@@ -86,8 +91,10 @@ export class Exchanges {
     const exchange = this.current;
     exchange.slot = slot;
     const last = this.last(slot);
-    if (last === undefined) this.#first[slot] = exchange.index;
-    else {
+    if (last === undefined) {
+      this.#first[slot] = exchange.index;
+      this.#table.setFlag(slot, AWAITED);
+    } else {
       last.next = exchange;
       this.#extras++;
     }
@@ -100,6 +107,8 @@ export class Exchanges {
   /** The body of the exchange comes next on its connection; or, NONE, a request. */
   setReceiving(slot: number, index: number): void {
     this.#receiving[slot] = index;
+    if (index === NONE) this.#table.clearFlag(slot, RECEIVES_BODY);
+    else this.#table.setFlag(slot, RECEIVES_BODY);
   }
 
   /** The first response is complete. */
@@ -108,8 +117,10 @@ export class Exchanges {
     assert(exchange !== undefined, 'what is shifted is in the queue');
     const { next } = exchange;
     this.#first[slot] = next === undefined ? NONE : next.index;
-    if (next === undefined) this.#last[slot] = NONE;
-    else this.#extras--;
+    if (next === undefined) {
+      this.#last[slot] = NONE;
+      this.#table.clearFlag(slot, AWAITED);
+    } else this.#extras--;
     this.#counts[slot]!--;
     exchange.next = undefined;
   }

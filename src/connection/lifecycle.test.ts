@@ -80,7 +80,7 @@ class Fixture {
         onResponse: () => {},
         onBodyWanted: () => {},
       },
-      1,
+      table,
     );
     this.sendSide = new SendSide(io, table, this.sendBlocks, deadlines, counters);
     this.recvSide = new RecvSide(io, table, this.recvBlocks, counters);

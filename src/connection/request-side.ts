@@ -29,7 +29,14 @@ import { AsyncHandlers } from './async-handlers.ts';
 import { BodySide } from './body-side.ts';
 import { BAD_REQUEST } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND, OPEN, SUSPENDED } from './connection-table.ts';
+import {
+  AWAITED,
+  CLOSE_AFTER_SEND,
+  LINGER_AFTER_SEND,
+  OPEN,
+  RECEIVES_BODY,
+  SUSPENDED,
+} from './connection-table.ts';
 import type { Exchange } from './exchange.ts';
 import { BODY_DONE, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
@@ -139,12 +146,13 @@ export class RequestSide {
     const table = this.#table;
     let at = start;
     while (at < end) {
-      const receiving = this.#exchanges.receiving(slot);
-      if (receiving !== undefined) at = this.bodySide.receive(slot, receiving, at, end);
-      if (table.state(slot) !== OPEN || this.#exchanges.receiving(slot) !== undefined) break;
-      if (at === end || table.has(slot, CLOSE_AFTER_SEND)) break;
+      if (table.has(slot, RECEIVES_BODY)) {
+        at = this.bodySide.receive(slot, this.#exchanges.receiving(slot)!, at, end);
+        if (table.state(slot) !== OPEN || at === end) break;
+        if (table.has(slot, RECEIVES_BODY | CLOSE_AFTER_SEND)) break;
+      }
       at = this.#requests(slot, at, end);
-      if (this.#exchanges.receiving(slot) === undefined) break;
+      if (!table.has(slot, RECEIVES_BODY)) break;
     }
     return at;
   }
@@ -178,14 +186,13 @@ export class RequestSide {
   #requests(slot: number, start: number, end: number): number {
     const table = this.#table;
     const sendSide = this.#sendSide;
-    const exchanges = this.#exchanges;
     const parser = this.parser;
     let space = sendSide.reserve(slot, 0);
     let written = space;
     let at = start;
     let repeated = false;
     while (at < end) {
-      const isFirst = exchanges.count(slot) === 0;
+      const isFirst = !table.has(slot, AWAITED);
       if (space === NONE || (isFirst && space + RESPONSE_SPACE_MIN > sendSide.limit(slot))) {
         table.setFlag(slot, SUSPENDED);
         break;
@@ -349,7 +356,9 @@ export class RequestSide {
     }
     // An async handler that has ended its response may still fail: nobody waits for it then.
     if (exchange.status === BY_HANDLER && !response.ended) return;
-    if (isThenable(this.#handlerResult)) abandon(this.#handlerResult);
+    const result = this.#handlerResult;
+    if (result === undefined) return;
+    if (isThenable(result)) abandon(result);
     this.#handlerResult = undefined;
   }
 

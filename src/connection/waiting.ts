@@ -4,7 +4,14 @@
 
 import { BODY_TIMEOUT, HEADER_TIMEOUT, IDLE, SEND_TIMEOUT } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { BODY_PAUSED, DEFERRED, OPEN, SUSPENDED } from './connection-table.ts';
+import {
+  AWAITED,
+  BODY_PAUSED,
+  DEFERRED,
+  OPEN,
+  RECEIVES_BODY,
+  SUSPENDED,
+} from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
 import { BODY, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
 import type { Exchanges } from './exchanges.ts';
@@ -45,16 +52,17 @@ export class Waiting {
 
   /** True exactly when responses are still to be formed or taken. */
   isAwaited(slot: number): boolean {
-    return this.#exchanges.count(slot) > 0 || this.#sendSide.isOwing(slot);
+    return this.#table.has(slot, AWAITED) || this.#sendSide.isOwing(slot);
   }
 
   /** Notes what is waited for from now on. */
   note(slot: number): void {
     const table = this.#table;
     if (table.state(slot) !== OPEN) return;
+    const flags = table.flags(slot);
     let awaited = NOTHING;
-    if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) awaited = NOTHING;
-    else if (this.#exchanges.receiving(slot) !== undefined) awaited = BODY;
+    if ((flags & (SUSPENDED | BODY_PAUSED | DEFERRED)) !== 0) awaited = NOTHING;
+    else if ((flags & RECEIVES_BODY) !== 0) awaited = BODY;
     else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
     else if (!this.isAwaited(slot)) awaited = NEXT_REQUEST;
     this.#deadlines.waitFor(slot, awaited);

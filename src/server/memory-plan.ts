@@ -15,7 +15,7 @@ import { ioMemorySize } from '../io/io-options.ts';
 import { backendSize } from '../io/open-io.ts';
 
 /** A typical request of a browser fits. */
-const RECV_BUFFER_SIZE = 2048;
+const RECV_BUFFER_SIZE = 8192;
 /** Larger ones leave the cache before the kernel reads them. */
 const LARGE_SEND_BLOCK_SIZE = 128 * 1024;
 /** Task holders of an accept thread, where there are so few threads that all fit the queue. */
