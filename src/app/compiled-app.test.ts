@@ -27,7 +27,7 @@ test('routes lead to their handlers, in the order in which they were written', (
   const app = { routes: { 'GET /a': handler, 'POST /a': other, 'GET /b': other } };
   const { handlers, taskIndexes, tasks } = compileApp(app);
   deepEqual(handlers, [handler, other, other]);
-  deepEqual([...taskIndexes], [NOT_DELEGATED, NOT_DELEGATED, NOT_DELEGATED]);
+  deepEqual([...taskIndexes.subarray(0, 3)], [NOT_DELEGATED, NOT_DELEGATED, NOT_DELEGATED]);
   deepEqual(tasks, []);
   equal(find(app, '/a', METHOD_GET), 0);
   equal(find(app, '/a', METHOD_HEAD), 0);
@@ -44,7 +44,7 @@ test('a route that delegates has the index of its task, and a handler that refus
     routes: { 'GET /2': delegate('second'), 'GET /0': handler, 'GET /1': delegate('first') },
     tasks: { first, second },
   });
-  deepEqual([...taskIndexes], [1, NOT_DELEGATED, 0]);
+  deepEqual([...taskIndexes.subarray(0, 3)], [1, NOT_DELEGATED, 0]);
   deepEqual(tasks, [
     { name: 'first', run: first },
     { name: 'second', run: second },
@@ -101,7 +101,7 @@ test('an application is the default export of its module', async () => {
   };`;
   const { handlers, taskIndexes, tasks } = await loadApp(moduleOf(source));
   equal(handlers.length, 2);
-  deepEqual([...taskIndexes], [NOT_DELEGATED, 0]);
+  deepEqual([...taskIndexes.subarray(0, 2)], [NOT_DELEGATED, 0]);
   equal(tasks[0]!.name, 'slow');
 });
 

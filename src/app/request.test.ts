@@ -11,7 +11,12 @@ function bound(text: string): BoundRequest {
   const all = Buffer.from(`other memory${BEFORE}${text}`, 'latin1');
   const bytes = new Uint8Array(new Uint8Array(all).buffer, 'other memory'.length);
   const parser = new RequestParser(REQUEST_LIMITS);
-  const request = new BoundRequest(bytes, parser);
+  const request = new BoundRequest(
+    { onBodyWanted: () => {} },
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+    parser,
+    100,
+  );
   equal(parser.parse(bytes, BEFORE.length, bytes.length), PARSE_COMPLETE);
   request.bind(BEFORE.length);
   return request;
@@ -44,7 +49,7 @@ test('an absolute target has the path that its routes are found by', () => {
 test('a request says so when it is used after its handler returned', () => {
   const request = bound(requestLine('PROPFIND', '/a'));
   request.unbind();
-  const message = { message: 'the request was used after its handler returned' };
+  const message = { message: 'the request was used after its response had ended' };
   throws(() => request.target, message);
   throws(() => request.path, message);
   throws(() => request.method, message);

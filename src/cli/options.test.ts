@@ -35,6 +35,15 @@ function usageError(args: string, env: Record<string, string> = {}): string {
   return message;
 }
 
+const REQUESTS = {
+  keepAliveTimeoutMs: 75_000,
+  headerTimeoutMs: 20_000,
+  bodyTimeoutMs: 20_000,
+  sendTimeoutMs: 20_000,
+  bodySizeMax: 1_048_576,
+  requestsMax: 1_000_000,
+};
+
 test('what is not said has a default', () => {
   deepEqual(parse(''), {
     server: {
@@ -44,7 +53,7 @@ test('what is not said has a default', () => {
       acceptCapacity: 100_000,
       workerThreads: CPUS,
       slowDuration: 30,
-      keepAliveTimeoutMs: 75_000,
+      requests: REQUESTS,
       backend: 'auto',
       verbose: false,
     },
@@ -67,9 +76,14 @@ const FLAGS: [flag: string, part: Partial<CommandLine['server']>, short?: string
   ['--worker-threads 4096', { workerThreads: 4096 }, '-w 4096'],
   ['--slow-duration 0', { slowDuration: 0 }, '-D 0'],
   ['--slow-duration 86400000', { slowDuration: 86_400_000 }, '-D 86400000'],
-  ['--keep-alive-timeout 86400', { keepAliveTimeoutMs: 86_400_000 }],
-  ['--keep-alive-timeout 0.25', { keepAliveTimeoutMs: 250 }],
-  ['--keep-alive-timeout 0.0001', { keepAliveTimeoutMs: 1 }],
+  ['--keep-alive-timeout 86400', { requests: { ...REQUESTS, keepAliveTimeoutMs: 86_400_000 } }],
+  ['--keep-alive-timeout 0.25', { requests: { ...REQUESTS, keepAliveTimeoutMs: 250 } }],
+  ['--keep-alive-timeout 0.0001', { requests: { ...REQUESTS, keepAliveTimeoutMs: 1 } }],
+  ['--header-timeout 1.5', { requests: { ...REQUESTS, headerTimeoutMs: 1500 } }],
+  ['--body-timeout 2', { requests: { ...REQUESTS, bodyTimeoutMs: 2000 } }],
+  ['--send-timeout 3', { requests: { ...REQUESTS, sendTimeoutMs: 3000 } }],
+  ['--body-limit 0', { requests: { ...REQUESTS, bodySizeMax: 0 } }],
+  ['--requests-per-connection 1', { requests: { ...REQUESTS, requestsMax: 1 } }],
   ['--backend io_uring', { backend: 'io_uring' }],
   ['--verbose', { verbose: true }, '-v'],
 ];
@@ -123,7 +137,12 @@ test('every option is also an environment variable, and a key of the config file
     'accept-capacity': ['83', (line) => line.server.acceptCapacity],
     'worker-threads': ['84', (line) => line.server.workerThreads],
     'slow-duration': ['85', (line) => line.server.slowDuration],
-    'keep-alive-timeout': ['0.086', (line) => line.server.keepAliveTimeoutMs / 1000],
+    'keep-alive-timeout': ['0.086', (line) => line.server.requests.keepAliveTimeoutMs / 1000],
+    'header-timeout': ['0.087', (line) => line.server.requests.headerTimeoutMs / 1000],
+    'body-timeout': ['0.088', (line) => line.server.requests.bodyTimeoutMs / 1000],
+    'send-timeout': ['0.089', (line) => line.server.requests.sendTimeoutMs / 1000],
+    'body-limit': ['90', (line) => line.server.requests.bodySizeMax],
+    'requests-per-connection': ['91', (line) => line.server.requests.requestsMax],
     backend: ['io_uring', (line) => line.server.backend],
     daemonize: ['true', (line) => line.daemonize],
     verbose: ['true', (line) => line.server.verbose],
@@ -233,6 +252,11 @@ test('the help lists every option with its short form and its default', () => {
     ['worker-threads N', 'w', 'as many as accept threads'],
     ['slow-duration MS', 'D', '30'],
     ['keep-alive-timeout SECONDS', undefined, '75'],
+    ['header-timeout SECONDS', undefined, '20'],
+    ['body-timeout SECONDS', undefined, '20'],
+    ['send-timeout SECONDS', undefined, '20'],
+    ['body-limit BYTES', undefined, '1048576'],
+    ['requests-per-connection N', undefined, '1000000'],
     ['backend NAME', undefined, 'auto'],
     ['config FILE', undefined, 'none'],
     ['daemonize', 'd', undefined],

@@ -8,7 +8,6 @@ import {
   CONNECTION_CTX_SIZE,
   ConnectionTable,
   DEFERRED,
-  DELEGATED,
   FREE,
   LINGERING,
   OPEN,
@@ -19,7 +18,7 @@ import {
   TERMINATING,
 } from './connection-table.ts';
 
-const STATES = { FREE, ACCEPTING, OPEN, DELEGATED, LINGERING, TERMINATING };
+const STATES = { FREE, ACCEPTING, OPEN, LINGERING, TERMINATING };
 const FLAGS = [
   'RECV_IN_FLIGHT',
   'SEND_IN_FLIGHT',
@@ -29,7 +28,7 @@ const FLAGS = [
   'PEER_ENDED',
   'SUSPENDED',
   'DEFERRED',
-  'HEAD_REQUEST',
+  'BODY_PAUSED',
   'RECV_CANCELLED',
   'FLOODS',
   'CLOSE_IN_FLIGHT',
@@ -38,14 +37,12 @@ const FLAGS = [
 const WAYS: Record<string, number[]> = {
   ACCEPTING: [],
   OPEN: [OPEN],
-  DELEGATED: [OPEN, DELEGATED],
   LINGERING: [OPEN, LINGERING],
   TERMINATING: [OPEN, TERMINATING],
 };
 const FOLLOWERS: Record<string, number[]> = {
   ACCEPTING: [OPEN, FREE],
-  OPEN: [DELEGATED, LINGERING, TERMINATING],
-  DELEGATED: [OPEN, TERMINATING],
+  OPEN: [LINGERING, TERMINATING],
   LINGERING: [TERMINATING],
   TERMINATING: [FREE],
 };
@@ -69,7 +66,6 @@ function getters(table: ConnectionTable, slot: number): Record<string, number> {
     heldCount: table.heldCount(slot),
     reason: table.reason(slot),
     requests: table.requests(slot),
-    responseConnection: table.responseConnection(slot),
   };
 }
 
@@ -87,7 +83,6 @@ const FRESH = {
   heldCount: 0,
   reason: 0,
   requests: 0,
-  responseConnection: 0,
 };
 
 test('a slot that is acquired waits for its accept, and holds nothing', () => {
@@ -109,7 +104,6 @@ test('every word has a place of its own, and is reset when the slot is used agai
   table.setHeld(slot, 18, 19, 22);
   table.setReason(slot, 20);
   table.countRequest(slot);
-  table.setResponseConnection(slot, 21);
   table.setFlag(slot, SEND_QUEUED | RECV_CANCELLED);
   deepEqual(getters(table, slot), {
     state: OPEN,
@@ -125,7 +119,6 @@ test('every word has a place of its own, and is reset when the slot is used agai
     heldCount: 22,
     reason: 20,
     requests: 1,
-    responseConnection: 21,
   });
   for (const neighbour of [before, after]) deepEqual(getters(table, neighbour), FRESH);
 
@@ -160,7 +153,7 @@ for (const [name, way] of Object.entries(WAYS)) {
 test('a free slot can only be acquired', () => {
   const table = makeTable();
   equal(table.state(0), FREE);
-  for (const state of [FREE, OPEN, DELEGATED, LINGERING, TERMINATING]) {
+  for (const state of [FREE, OPEN, LINGERING, TERMINATING]) {
     throws(() => table.setState(0, state), /transition/);
   }
 });

@@ -1,8 +1,10 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../../test/support/unit-connection-bench.ts';
+import { FakeClock, REQUESTS } from '../../test/support/unit-connection-bench.ts';
 import { FakeIo } from '../../test/support/unit-fake-io.ts';
 import { COUNTERS, Counter } from '../base/counters.ts';
+import { REQUEST_LIMITS } from '../http/request-limits.ts';
+import { RequestParser } from '../http/request-parser.ts';
 import { CLOSE, RECV, SEND } from '../io/token.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { Loop } from '../loop/loop.ts';
@@ -19,6 +21,8 @@ import {
   RECV_IN_FLIGHT,
   TERMINATING,
 } from './connection-table.ts';
+import { Deadlines } from './deadlines.ts';
+import { Exchanges } from './exchanges.ts';
 import { LINGER_MS, Lifecycle } from './lifecycle.ts';
 import { RecvSide } from './recv-side.ts';
 import { SendSide } from './send-side.ts';
@@ -29,11 +33,12 @@ const ECANCELED = 125;
 
 class Fixture {
   readonly counters = new Float64Array(COUNTERS);
-  readonly io = new FakeIo(4, 64, 2 * BLOCK_SIZE);
+  readonly io = new FakeIo(4, 64, 3 * BLOCK_SIZE);
   readonly clock = new FakeClock();
   readonly table = new ConnectionTable(new SharedArrayBuffer(CONNECTION_CTX_SIZE), 1);
   readonly loop: Loop;
   readonly sendBlocks: BlockPool;
+  readonly exchanges: Exchanges;
   readonly recvBlocks: BlockPool;
   readonly sendSide: SendSide;
   readonly recvSide: RecvSide;
@@ -43,12 +48,42 @@ class Fixture {
   constructor() {
     const { io, clock, counters, table } = this;
     const { bytes, blocksOffset } = io.memory;
-    this.loop = new Loop({ io, clock, nodeLoop: new NodeLoop(), counters, timers: 1 });
+    this.loop = new Loop({
+      io,
+      clock,
+      nodeLoop: new NodeLoop(),
+      counters,
+      timers: 1,
+    });
     this.sendBlocks = new BlockPool('send blocks', bytes, blocksOffset, 1, BLOCK_SIZE);
-    this.recvBlocks = new BlockPool('receive blocks', bytes, blocksOffset + 64, 1, BLOCK_SIZE);
-    this.sendSide = new SendSide(io, table, this.sendBlocks, counters);
+    this.recvBlocks = new BlockPool(
+      'receive blocks',
+      bytes,
+      blocksOffset + 2 * BLOCK_SIZE,
+      1,
+      BLOCK_SIZE,
+    );
+    const deadlines = new Deadlines(this.loop, REQUESTS, 1);
+    this.exchanges = new Exchanges(
+      {
+        memory: Buffer.from(bytes.buffer),
+        parser: new RequestParser(REQUEST_LIMITS),
+        bodySizeMax: 0,
+        onResponse: () => {},
+        onBodyWanted: () => {},
+      },
+      1,
+    );
+    this.sendSide = new SendSide(io, table, this.sendBlocks, deadlines, counters);
     this.recvSide = new RecvSide(io, table, this.recvBlocks, counters);
-    this.lifecycle = new Lifecycle(this.loop, table, this.sendSide, this.recvSide, counters);
+    this.lifecycle = new Lifecycle(
+      this.loop,
+      table,
+      this.exchanges,
+      this.sendSide,
+      this.recvSide,
+      counters,
+    );
     this.slot = table.acquire();
     table.setFd(this.slot, FD);
     table.setState(this.slot, OPEN);

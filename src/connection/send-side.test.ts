@@ -1,5 +1,6 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { REQUESTS, unitLoop } from '../../test/support/unit-connection-bench.ts';
 import { FakeIo } from '../../test/support/unit-fake-io.ts';
 import { COUNTERS, Counter } from '../base/counters.ts';
 import { SEND } from '../io/token.ts';
@@ -12,6 +13,7 @@ import {
   SEND_IN_FLIGHT,
   SEND_QUEUED,
 } from './connection-table.ts';
+import { Deadlines } from './deadlines.ts';
 import { SEND_DRAINED, SEND_FAILED, SEND_GOES_ON, SendSide } from './send-side.ts';
 
 const BLOCK_SIZE = 64;
@@ -30,7 +32,8 @@ class Fixture {
     const rows = new SharedArrayBuffer(capacity * CONNECTION_CTX_SIZE);
     this.table = new ConnectionTable(rows, capacity);
     this.blocks = new BlockPool('send blocks', bytes, blocksOffset, blocks, BLOCK_SIZE);
-    this.side = new SendSide(this.io, this.table, this.blocks, this.counters);
+    const deadlines = new Deadlines(unitLoop(this.io, this.counters), REQUESTS, capacity);
+    this.side = new SendSide(this.io, this.table, this.blocks, deadlines, this.counters);
   }
 
   open(): number {

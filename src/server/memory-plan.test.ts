@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
-import { RESPONSE_SIZE_MAX } from '../connection/http-exchange.ts';
+import { RESPONSE_SPACE_MIN } from '../connection/response-side.ts';
 import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/io-options.ts';
@@ -19,7 +19,14 @@ const OPTIONS: ServerOptions = {
   acceptCapacity: 100_000,
   workerThreads: 3,
   slowDuration: 30,
-  keepAliveTimeoutMs: 75_000,
+  requests: {
+    keepAliveTimeoutMs: 75_000,
+    headerTimeoutMs: 1000,
+    bodyTimeoutMs: 1000,
+    sendTimeoutMs: 1000,
+    bodySizeMax: 1024,
+    requestsMax: 1000,
+  },
   backend: 'auto',
   verbose: false,
 };
@@ -47,7 +54,7 @@ test('pools grow with the capacity up to their caps, and the buffers are a power
 
 test('a block holds what its users put into it', () => {
   const { pools } = plan();
-  ok(pools.sendBlockSize >= RESPONSE_SIZE_MAX);
+  ok(pools.sendBlockSize >= RESPONSE_SPACE_MIN);
   ok(pools.recvBlockSize >= REQUEST_LIMITS.headSizeMax + pools.recvBufferSize);
 });
 

@@ -13,7 +13,14 @@ const OPTIONS: ServerOptions = {
   acceptCapacity: 16,
   workerThreads: 1,
   slowDuration: 0,
-  keepAliveTimeoutMs: 1000,
+  requests: {
+    keepAliveTimeoutMs: 1000,
+    headerTimeoutMs: 1000,
+    bodyTimeoutMs: 1000,
+    sendTimeoutMs: 1000,
+    bodySizeMax: 1024,
+    requestsMax: 1000,
+  },
   backend: 'auto',
   verbose: false,
 };

@@ -9,9 +9,10 @@ import { compileApp } from '../../src/app/compiled-app.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Counters } from '../../src/base/counters.ts';
 import { COUNTERS, Counter } from '../../src/base/counters.ts';
+import type { RequestOptions } from '../../src/base/options.ts';
 import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
 import { Connections } from '../../src/connection/connections.ts';
-import type { TaskDelegation } from '../../src/connection/http-exchange.ts';
+import type { TaskDelegation } from '../../src/connection/request-side.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { NodeLoop } from '../../src/kernel/node-loop.ts';
 import { Loop } from '../../src/loop/loop.ts';
@@ -20,6 +21,15 @@ import type { Submission } from './unit-fake-io.ts';
 import { FakeIo } from './unit-fake-io.ts';
 
 export const KEEP_ALIVE_MS = 1000;
+
+export const REQUESTS: RequestOptions = {
+  keepAliveTimeoutMs: KEEP_ALIVE_MS,
+  headerTimeoutMs: 2000,
+  bodyTimeoutMs: 3000,
+  sendTimeoutMs: 4000,
+  bodySizeMax: 4096,
+  requestsMax: 1000,
+};
 const DATE = 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n';
 const BIG_SIZE = 3000;
 
@@ -37,6 +47,7 @@ export const APP: App = {
       throw new Error('thrown by a handler');
     },
     'GET /slow': delegate('slow'),
+    'POST /slow': delegate('slow'),
   },
   tasks: { slow: () => {} },
 };
@@ -65,6 +76,11 @@ export function errorText(
   const type = 'Content-Type: text/plain; charset=utf-8';
   const size = `Content-Length: ${status.length + 1}`;
   return response(status, [...connection, type, size, ...extra], `${status}\n`);
+}
+
+/** A request that is not safe: those behind it wait. */
+export function post(target: string): string {
+  return get(target, 'POST');
 }
 
 /** The request of a client that says no more than it has to. */
@@ -116,6 +132,11 @@ export interface BenchOptions {
   readonly delegation?: (io: FakeIo, counters: Counters) => TaskDelegation;
 }
 
+/** A loop of nobody's, for parts that only need its clock and its timers. */
+export function unitLoop(io: FakeIo, counters: Counters): Loop {
+  return new Loop({ io, clock: new FakeClock(), nodeLoop: NODE_LOOP, counters, timers: 8 });
+}
+
 export class ConnectionBench {
   readonly io: FakeIo;
   readonly counters: Counters = new Float64Array(COUNTERS);
@@ -151,7 +172,7 @@ export class ConnectionBench {
       sendBlockSize,
       recvBlocks,
       recvBlockSize,
-      keepAliveTimeoutMs: KEEP_ALIVE_MS,
+      requests: REQUESTS,
       log: (message, error) => this.logged.push(error === undefined ? message : `${message}!`),
     });
   }
