@@ -197,6 +197,7 @@ export class Connections {
   /** Asserts that every slot, block and buffer is back. Control plane. */
   assertAllFree(): void {
     this.#memory.assertAllFree();
+    this.#exchanges.assertAllFree();
   }
 
   #onRecv(slot: number, result: number, buffer: number, more: boolean): void {

@@ -127,6 +127,13 @@ export class Exchanges {
     this.keptSize += size;
   }
 
+  /** Asserts that only the current one is in use. Control plane. */
+  assertAllFree(): void {
+    assert(this.pool.used === 1, 'every exchange is back, but for the current one');
+    assert(this.#extras === 0, 'no connection pipelines');
+    assert(this.keptSize === 0, 'nothing is kept for handlers');
+  }
+
   #acquire(): Exchange {
     const index = this.pool.acquire();
     assert(index !== NONE, 'there is an exchange for every connection, and one more');
