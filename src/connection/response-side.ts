@@ -201,10 +201,10 @@ export class ResponseSide {
     const isLast = this.#exchanges.last(slot) === exchange;
     // A drain announces the close with the last response, and the peer may be sending meanwhile.
     const closes = (this.draining && isLast) || this.#leavesBody(exchange);
-    if (closes) {
-      exchange.connection = CONNECTION_CLOSE;
-      table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
-    }
+    if (closes) table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    // A body that cannot be read to its end, or a peer that has ended: RFC 9112 section 9.6.
+    const ends = isLast && table.has(slot, CLOSE_AFTER_SEND);
+    if (closes || ends) exchange.connection = CONNECTION_CLOSE;
   }
 
   // True exactly when the response is complete, and what is still to come of the request's body is
