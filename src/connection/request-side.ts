@@ -192,6 +192,8 @@ export class RequestSide {
       }
       if (!repeated && status === PARSE_COMPLETE) this.#route = this.#findRoute(at);
       this.#begin(slot, status);
+      // Who sends its body at once does not wait for "100 Continue".
+      if (at + parser.size < end) exchanges.current.expectsContinue = false;
       const next = isFirst ? this.#answer(space, sendSide.limit(slot), at, status) : NONE;
       if (next !== NONE) space = next;
       else {
