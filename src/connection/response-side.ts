@@ -327,8 +327,9 @@ export class ResponseSide {
     }
     exchange.requestBody?.fail(new ExchangeError('the response has ended', 0));
     exchange.bodyState = BODY_DROPPED;
-    if (!this.#table.has(slot, CLOSE_AFTER_SEND)) return;
-    this.#table.setFlag(slot, LINGER_AFTER_SEND);
+    // Who was not told to go on may send another request in place of the body.
+    if (!this.#table.has(slot, CLOSE_AFTER_SEND) && !exchange.expectsContinue) return;
+    this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
     exchanges.setReceiving(slot, NONE);
     exchanges.release(exchange);
   }
