@@ -339,9 +339,11 @@ export class Connections {
   }
 
   // Exchanges have made progress: bytes that wait may be looked at again.
+  // Without a send in flight nothing else would look at what comes after the last response.
   #onProgress(slot: number): void {
     if (this.table.state(slot) !== OPEN) return;
-    if (this.table.has(slot, SUSPENDED | BODY_PAUSED)) this.#defer(slot);
+    const waits = this.table.has(slot, SUSPENDED | BODY_PAUSED);
+    if (waits || !this.#waiting.isAwaited(slot)) this.#defer(slot);
   }
 
   // The peer ended its side (RFC 9112 section 9.5): what it asked for before, it still gets.
