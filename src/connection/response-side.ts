@@ -202,8 +202,8 @@ export class ResponseSide {
     // A drain announces the close with the last response, and the peer may be sending meanwhile.
     const closes = (this.draining && isLast) || this.#leavesBody(exchange);
     if (closes) table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
-    // A body that cannot be read to its end, or a peer that has ended: RFC 9112 section 9.6.
-    const ends = isLast && table.has(slot, CLOSE_AFTER_SEND);
+    // Such as one whose body cannot be read to its end: RFC 9112 section 9.6.
+    const ends = isLast && table.has(slot, LINGER_AFTER_SEND);
     if (closes || ends) exchange.connection = CONNECTION_CLOSE;
   }
 
