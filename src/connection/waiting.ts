@@ -7,6 +7,8 @@ import type { ConnectionTable } from './connection-table.ts';
 import { BODY_PAUSED, DEFERRED, OPEN, SUSPENDED } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
 import { BODY, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
+import type { Exchange } from './exchange.ts';
+import { BODY_DROPPED } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { RecvSide } from './recv-side.ts';
@@ -52,9 +54,10 @@ export class Waiting {
   note(slot: number): void {
     const table = this.#table;
     if (table.state(slot) !== OPEN) return;
+    const receiving = this.#exchanges.receiving(slot);
     let awaited = NOTHING;
     if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) awaited = NOTHING;
-    else if (this.#exchanges.receiving(slot) !== undefined) awaited = BODY;
+    else if (receiving !== undefined) awaited = isBodyAwaited(receiving) ? BODY : NOTHING;
     else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
     else if (!this.isAwaited(slot)) awaited = NEXT_REQUEST;
     this.#deadlines.await(slot, awaited);
@@ -91,4 +94,9 @@ export class Waiting {
       this.#requestSide.bodySide.break(slot, receiving, REQUEST_TIMEOUT, BODY_TIMEOUT);
     }
   }
+}
+
+// A handler that does not want the body yet, and may not have asked for it, has all the time.
+function isBodyAwaited(exchange: Exchange): boolean {
+  return exchange.bodyState === BODY_DROPPED || exchange.requestBody?.isWanted === true;
 }

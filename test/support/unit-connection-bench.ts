@@ -128,6 +128,7 @@ export interface BenchOptions {
   readonly sendBlocks?: number;
   readonly recvBlocks?: number;
   readonly recvBlockSize?: number;
+  readonly requests?: Partial<RequestOptions>;
   /** In place of one that only records. */
   readonly delegation?: (io: FakeIo, counters: Counters) => TaskDelegation;
 }
@@ -172,7 +173,7 @@ export class ConnectionBench {
       sendBlockSize,
       recvBlocks,
       recvBlockSize,
-      requests: REQUESTS,
+      requests: { ...REQUESTS, ...options.requests },
       log: (message, error) => this.logged.push(error === undefined ? message : `${message}!`),
     });
   }
