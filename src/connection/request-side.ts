@@ -313,6 +313,7 @@ export class RequestSide {
     if (exchange.bodyState !== BODY_DONE) exchanges.setReceiving(slot, exchange.index);
     if (task !== NOT_DELEGATED) this.#delegate(exchange, task, start);
     else if (exchange.status === BY_HANDLER) this.#awaitHandler(exchange);
+    else exchange.request.unbind();
     this.#responseSide.pump(slot);
   }
 
@@ -345,7 +346,8 @@ export class RequestSide {
   // The handler returned, and its response is not complete: it may go on with both.
   #awaitHandler(exchange: Exchange): void {
     const exchanges = this.#exchanges;
-    if (!exchange.response.ended) exchanges.keep(exchange, exchange.request.keep());
+    if (exchange.response.ended) exchange.request.unbind();
+    else exchanges.keep(exchange, exchange.request.keep());
     const result = this.#handlerResult;
     this.#handlerResult = undefined;
     if (isThenable(result)) this.#handlers.watch(exchange, result);
