@@ -155,7 +155,7 @@ export class RequestSide {
   /** The server answers what the handler could not, or ends the connection if that is too late. */
   fail(exchange: Exchange, error: Error, status: number, reason: number): void {
     const { slot } = exchange;
-    exchange.requestBody?.fail(error);
+    exchange.request.fail(error);
     exchange.response.fail(error);
     this.#onUserCode();
     if (exchange.headWritten) {
