@@ -9,6 +9,7 @@
 
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { NOT_DELEGATED } from '../app/compiled-app.ts';
+import { ExchangeError } from '../app/exchange-error.ts';
 import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
@@ -39,6 +40,7 @@ import type { SendSide } from './send-side.ts';
 
 /** Bytes that handlers of a thread may have copied of their requests: heads, and whole bodies. */
 export const REQUEST_MEMORY_MAX = 256 * 1024 * 1024;
+const FAILED = new ExchangeError('the handler has failed', 0);
 const RETRY_AFTER = new TextEncoder().encode('Retry-After: 1\r\n');
 
 /** Runs a task, in a worker or in this thread. */
@@ -336,6 +338,8 @@ export class RequestSide {
       this.#log('a handler failed', error);
       count(this.#counters, Counter.handlersFailed);
       exchange.fail(500, null);
+      request.fail(FAILED);
+      response.fail(FAILED);
     }
     // An async handler that has ended its response may still fail: nobody waits for it then.
     if (exchange.status === BY_HANDLER && !response.ended) return;
