@@ -154,7 +154,14 @@ export class BoundResponse implements Response {
   }
 
   end(body?: string | Uint8Array, status?: number): void {
-    if (!this.#bound || this.ended || status !== undefined || body !== undefined || this.streams) {
+    if (
+      !this.#bound ||
+      this.ended ||
+      status !== undefined ||
+      body !== undefined ||
+      this.streams ||
+      this.bodySize !== LENGTH_UNKNOWN
+    ) {
       this.#checkEnd(body, status);
     }
     this.ended = true;
