@@ -262,7 +262,9 @@ export class ResponseSide {
     const { status, fields } = response;
     this.#count(status);
     const lines = this.#lines(fields);
-    return this.#writer.head(at, status, connection, length, type, lines.bytes, 0, lines.size);
+    // A 304 has the length of what GET would have answered, which is not nothing: RFC 9110 8.6.
+    const size = status === 304 ? LENGTH_UNKNOWN : length;
+    return this.#writer.head(at, status, connection, size, type, lines.bytes, 0, lines.size);
   }
 
   #lines(fields: readonly string[]): FieldLines {
