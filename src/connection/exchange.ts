@@ -71,7 +71,7 @@ export class Exchange implements BodySource, ResponseSink {
   headOnly = false;
   /** 10 or 11. */
   version = 11;
-  /** True exactly when the method of the request is safe: RFC 9110 9.2.1. */
+  /** True exactly when a request behind it may be served meanwhile: RFC 9112 9.3.2. */
   safe = true;
   /** True exactly when the head of the response was written. */
   headWritten = false;

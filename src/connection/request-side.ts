@@ -250,7 +250,8 @@ export class RequestSide {
     }
     this.#table.countRequest(slot);
     exchange.version = parser.version;
-    exchange.safe = isSafe(parser.method);
+    // The end of a response of HTTP/1.0 may be that of the connection: none may be behind it.
+    exchange.safe = isSafe(parser.method) && parser.version !== 10;
     exchange.connection = this.#connection(slot);
     if (parser.hasBody) this.bodySide.begin(exchange);
   }
