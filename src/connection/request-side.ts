@@ -145,6 +145,10 @@ export class RequestSide {
 
   /** Answers with an error what has not become a request: a timeout. Nothing follows it. */
   reject(slot: number, status: number, reason: number): void {
+    if (this.#exchanges.count(slot) > 0 && !this.#exchanges.mayPipeline(slot)) {
+      this.#onBroken(slot, reason);
+      return;
+    }
     this.#endRequests(slot, reason);
     const exchange = this.#exchanges.current;
     exchange.headOnly = false;
