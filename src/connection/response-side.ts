@@ -23,6 +23,7 @@ import {
   CONNECTION_CLOSE,
   LAST_CHUNK_SIZE,
   LENGTH_CHUNKED,
+  LENGTH_UNKNOWN as LENGTH_UNSAID,
   LENGTH_UNTIL_CLOSE,
   RESPONSE_HEAD_SIZE_MAX,
   TEXT_PLAIN,
@@ -263,7 +264,7 @@ export class ResponseSide {
     this.#count(status);
     const lines = this.#lines(fields);
     // A 304 has the length of what GET would have answered, which is not nothing: RFC 9110 8.6.
-    const size = status === 304 ? LENGTH_UNKNOWN : length;
+    const size = status === 304 ? LENGTH_UNSAID : length;
     return this.#writer.head(at, status, connection, size, type, lines.bytes, 0, lines.size);
   }
 
