@@ -360,14 +360,12 @@ export class Connections {
     // The body is incomplete: RFC 9112 section 8.
     if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);
     if (table.state(slot) !== OPEN) return;
-    if (!this.#waiting.isAwaited(slot)) {
-      this.#lifecycle.terminate(slot, BY_PEER);
-      return;
-    }
-    table.setFlag(slot, CLOSE_AFTER_SEND);
-    // The rest of what is there in part will not come, and is not late.
-    this.#recvSide.forgetUnread(slot);
-    this.#waiting.note(slot);
+    if (this.#waiting.isAwaited(slot)) {
+      table.setFlag(slot, CLOSE_AFTER_SEND);
+      // The rest of a head that is there in part will not come, and is not late.
+      this.#recvSide.forgetUnread(slot);
+      this.#waiting.note(slot);
+    } else this.#lifecycle.terminate(slot, BY_PEER);
   }
 
   #onSend(slot: number, result: number): void {
