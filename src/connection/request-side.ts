@@ -118,7 +118,7 @@ export class RequestSide {
     this.#onBroken = options.onBroken;
     this.#onUserCode = options.onUserCode;
     this.#log = options.log;
-    this.#handlers = new AsyncHandlers(this, options.counters, options.log);
+    this.#handlers = new AsyncHandlers(this, options.counters, options.log, options.app.handlers);
     this.bodySide = new BodySide({ ...options, failures: this });
   }
 
@@ -295,7 +295,7 @@ export class RequestSide {
       return responseSide.writeError(space, exchange, refusalStatus(route), extra);
     }
     if (this.#app.taskIndexes[route] !== NOT_DELEGATED) return NONE;
-    this.#call(start);
+    this.#call(start, false);
     const { response } = exchange;
     if (exchange.status !== BY_HANDLER || !response.ended || response.streams) return NONE;
     const end = responseSide.writeWhole(space, limit, exchange);
@@ -314,7 +314,7 @@ export class RequestSide {
     else if (route < 0) exchange.fail(refusalStatus(route), this.#refusalExtra(start));
     else task = this.#app.taskIndexes[route]!;
     if (exchange.status === BY_HANDLER && task === NOT_DELEGATED && !exchange.handled) {
-      this.#call(start);
+      this.#call(start, true);
     }
     exchanges.enqueueCurrent(slot);
     if (exchange.bodyState !== BODY_DONE) exchanges.setReceiving(slot, exchange.index);
@@ -324,8 +324,9 @@ export class RequestSide {
     this.#responseSide.pump(slot);
   }
 
-  #call(start: number): void {
+  #call(start: number, queues: boolean): void {
     const exchange = this.#exchanges.current;
+    this.#handlers.prepare(exchange, this.#route, queues);
     const { request, response } = exchange;
     exchange.handled = true;
     if (this.#exchanges.keptSize > REQUEST_MEMORY_MAX) {
@@ -356,13 +357,17 @@ export class RequestSide {
   #awaitHandler(exchange: Exchange): void {
     const exchanges = this.#exchanges;
     if (exchange.response.ended) exchange.request.unbind();
-    else exchanges.keep(exchange, exchange.request.keep());
+    else {
+      this.#handlers.note(this.#route);
+      exchanges.keep(exchange, exchange.request.keep());
+    }
     const result = this.#handlerResult;
     this.#handlerResult = undefined;
     if (isThenable(result)) this.#handlers.watch(exchange, result);
   }
 
   #unbind(exchange: Exchange): void {
+    exchange.used = true;
     exchange.request.unbind();
     exchange.response.unbind();
     // What was kept of its body would be found again.
