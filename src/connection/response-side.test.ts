@@ -302,7 +302,7 @@ test('fields of the application are sent, before the head and never after it', a
   kept.response.end();
   match(
     bench.flush(bench.slot),
-    /^HTTP\/1.1 201 Created\r\nDate: [^\r]*\r\n[^]*Content-Type: a\/b\r\n/,
+    /^HTTP\/1.1 201 Created\r\nDate: [^\r]*\r\n(.*\r\n)*Content-Type: a\/b\r\n/,
   );
   bench.close();
 });
