@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Connections } from '../connection/connections.ts';
-import type { TaskDelegation } from '../connection/request-side.ts';
+import type { TaskDelegation } from '../connection/task-delegation.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import { TOO_LARGE } from '../delegate/delegator.ts';
 import { DONE } from '../delegate/task-holders.ts';

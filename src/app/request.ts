@@ -52,6 +52,7 @@ export class BoundRequest implements Request {
   // Where the head begins, or -1 when there is no request.
   #start = -1;
   #body: RequestBody | undefined;
+  #error: Error | undefined;
 
   /** `parser` has just parsed what is bound, in `memory`. */
   constructor(source: BodySource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
@@ -121,6 +122,12 @@ export class BoundRequest implements Request {
     this.#start = -1;
   }
 
+  /** The exchange has ended before its handler: that is what the handler is told from now on. */
+  fail(error: Error): void {
+    this.#error = error;
+    this.#body?.fail(error);
+  }
+
   /** Copies the head, whose bytes are about to go. Answers its size. Control plane. */
   keep(): number {
     const { size } = this.#head;
@@ -137,7 +144,8 @@ export class BoundRequest implements Request {
 
   // Control plane: what is thrown here tells of a mistake in the application.
   #check(): void {
-    if (this.#start < 0) throw new Error('the request was used after its response had ended');
+    if (this.#start >= 0) return;
+    throw this.#error ?? new Error('the request was used after its response had ended');
   }
 }
 

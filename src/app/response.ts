@@ -34,7 +34,7 @@ export interface Response {
   write(piece: string | Uint8Array): Promise<void> | undefined;
   /**
    * Ends the response, with a last or only piece of its body. A string that is the whole body makes
-   * it `text/plain` unless a Content-Type was set.
+   * it `text/plain` unless a Content-Type was set. When the peer is gone, it does nothing.
    */
   end(body?: string | Uint8Array, status?: number): void;
 }
@@ -128,11 +128,11 @@ export class BoundResponse implements Response {
 
   write(piece: string | Uint8Array): Promise<void> | undefined {
     this.#checkBound();
+    if (this.#error !== undefined) return rejected(this.#error);
     if (this.ended) throw new Error('the response has ended already');
     if (!this.streams && !hasContent(this.#status)) {
       throw new RangeError('a response with 204, 205 or 304 has no body');
     }
-    if (this.#error !== undefined) return rejected(this.#error);
     const bytes = bytesOf(piece);
     if (this.#queued > 0 && this.#queued + bytes.length > WRITE_QUEUE_SIZE_MAX) {
       throw new Error(
@@ -154,11 +154,18 @@ export class BoundResponse implements Response {
   }
 
   end(body?: string | Uint8Array, status?: number): void {
-    if (!this.#bound || this.ended || status !== undefined || body !== undefined || this.streams) {
+    if (
+      !this.#bound ||
+      this.ended ||
+      status !== undefined ||
+      body !== undefined ||
+      this.streams ||
+      this.bodySize !== LENGTH_UNKNOWN
+    ) {
       this.#checkEnd(body, status);
     }
     this.ended = true;
-    this.#sink.onResponse();
+    if (this.#bound) this.#sink.onResponse();
   }
 
   // Control plane: what is thrown here tells of a mistake in the application.
@@ -208,8 +215,11 @@ export class BoundResponse implements Response {
     this.#fieldsSize += CHECKED.size;
   }
 
+  // Of an exchange that failed, such as that of a peer that has gone, nobody hears any more: what
+  // its handler still says is of no use, and no mistake.
   #checkBound(): void {
-    if (!this.#bound) throw new Error('the response was used after it had ended');
+    if (this.#bound || this.#error !== undefined) return;
+    throw new Error('the response was used after it had ended');
   }
 
   #checkOpen(): void {

@@ -6,6 +6,6 @@ import type { Exchange } from './exchange.ts';
 
 export function abort(exchange: Exchange): void {
   const error = new ExchangeError('the connection has ended', 0);
-  exchange.requestBody?.fail(error);
+  exchange.request.fail(error);
   exchange.response.fail(error);
 }

@@ -16,10 +16,10 @@ import { Deadlines } from './deadlines.ts';
 import { Exchanges } from './exchanges.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { RecvSide } from './recv-side.ts';
-import type { TaskDelegation } from './request-side.ts';
 import { RequestSide } from './request-side.ts';
 import { ResponseSide } from './response-side.ts';
 import { SendSide } from './send-side.ts';
+import type { TaskDelegation } from './task-delegation.ts';
 import { Waiting } from './waiting.ts';
 
 export interface ConnectionsOptions extends ConnectionMemoryOptions {

@@ -3,6 +3,7 @@
 // Owner: one thread. Control plane: an async handler allocates its promise anyway.
 
 import { ExchangeError } from '../app/exchange-error.ts';
+import type { Handler } from '../app/handler.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Thenable } from '../base/thenable.ts';
@@ -18,15 +19,30 @@ export class AsyncHandlers {
   readonly #sink: FailureSink;
   readonly #counters: Counters;
   readonly #log: (message: string, error?: unknown) => void;
+  // By route: 1 when its handler is known to answer later.
+  readonly #answersLater: Uint8Array;
 
   constructor(
     sink: FailureSink,
     counters: Counters,
     log: (message: string, error?: unknown) => void,
+    handlers: readonly Handler[],
   ) {
     this.#sink = sink;
     this.#counters = counters;
     this.#log = log;
+    this.#answersLater = Uint8Array.from(handlers, isAsync);
+  }
+
+  /** The handler of a route is about to be called; its exchange is going to be queued if `queues`. */
+  prepare(exchange: Exchange, route: number, queues: boolean): void {
+    // Who ended at once may have kept what it was given, and must not reach who goes on with it.
+    if (exchange.used && (queues || this.#answersLater[route] === 1)) exchange.renew();
+  }
+
+  /** The handler of this route has returned, and its response has not ended. */
+  note(route: number): void {
+    this.#answersLater[route] = 1;
   }
 
   /** The handler of a queued exchange has answered with a promise. */
@@ -62,4 +78,8 @@ export class AsyncHandlers {
   #logUnlessGone(error: unknown): void {
     if (!(error instanceof ExchangeError)) this.#log('a handler failed after its response', error);
   }
+}
+
+function isAsync(handler: Handler): number {
+  return handler.constructor.name === 'AsyncFunction' ? 1 : 0;
 }

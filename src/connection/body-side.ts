@@ -66,6 +66,7 @@ export class BodySide {
    */
   receive(slot: number, exchange: Exchange, start: number, end: number): number {
     const decoder = this.#decoder;
+    if (start < end) exchange.expectsContinue = false;
     decoder.restore(exchange.decoderState, 0);
     let at = start;
     for (;;) {
@@ -100,7 +101,6 @@ export class BodySide {
     this.#onUserCode();
     if (body.isWhole) this.#exchanges.keep(exchange, size);
     if (exchange.bodyLeft > 0) exchange.bodyLeft -= size;
-    exchange.expectsContinue = false;
     if (body.push(this.#bytes, offset, size)) return true;
     // The handler may answer; what still comes is not read.
     this.#endRequests(slot, BAD_REQUEST);

@@ -15,7 +15,7 @@ import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionsOptions } from './assembly.ts';
 import { assemble } from './assembly.ts';
-import { BY_PEER, BY_RESET, DRAINING, NO_MEMORY } from './close-reason.ts';
+import { BY_PEER, BY_RESET, NO_MEMORY } from './close-reason.ts';
 import type { ConnectionMemory } from './connection-memory.ts';
 import {
   AWAITED,
@@ -34,6 +34,7 @@ import {
   TERMINATING,
 } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
+import { closeIdle, terminateAll } from './drain-connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { RecvSide } from './recv-side.ts';
@@ -189,19 +190,12 @@ export class Connections {
 
   /** Ends the connections that owe nothing to their peers. Control plane. */
   closeIdle(): void {
-    for (let slot = 0; slot < this.table.pool.capacity; slot++) {
-      if (this.table.state(slot) !== OPEN || this.table.has(slot, DEFERRED)) continue;
-      if (this.#waiting.isAwaited(slot) || this.#recvSide.isWaiting(slot)) continue;
-      this.#lifecycle.linger(slot, DRAINING);
-    }
+    closeIdle(this.table, this.#waiting, this.#recvSide, this.#lifecycle);
   }
 
   /** Ends every connection, whatever it waits for. Control plane. */
   terminateAll(): void {
-    for (let slot = 0; slot < this.table.pool.capacity; slot++) {
-      const state = this.table.state(slot);
-      if (state === OPEN || state === LINGERING) this.#lifecycle.terminate(slot, DRAINING);
-    }
+    terminateAll(this.table, this.#lifecycle);
   }
 
   /** Asserts that every slot, block and buffer is back. Control plane. */
@@ -273,7 +267,8 @@ export class Connections {
   // Goes on with the bytes that were kept, and then with the buffers that were held.
   #serveUnread(slot: number): void {
     const recvSide = this.#recvSide;
-    if (recvSide.hasUnread(slot) && !this.#endsUnread(slot)) {
+    if (this.#endsUnread(slot)) this.table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
+    else if (recvSide.hasUnread(slot)) {
       recvSide.restoreParser(slot, this.#requestSide.parser);
       this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     }
@@ -345,12 +340,15 @@ export class Connections {
   #onBodyWanted(slot: number): void {
     this.#responseSide.pump(slot);
     this.#onProgress(slot);
+    this.#waiting.note(slot);
   }
 
-  // Exchanges have made progress: bytes that wait may be looked at again.
+  // Exchanges have made progress: bytes that wait may be looked at again, and without a send in
+  // flight nothing else would look at what comes after the last response.
   #onProgress(slot: number): void {
     if (this.table.state(slot) !== OPEN) return;
-    if (this.table.has(slot, SUSPENDED | BODY_PAUSED)) this.#defer(slot);
+    const waits = this.table.has(slot, SUSPENDED | BODY_PAUSED);
+    if (waits || !this.#waiting.isAwaited(slot)) this.#defer(slot);
   }
 
   // The peer ended its side (RFC 9112 section 9.5): what it asked for before, it still gets.
@@ -366,8 +364,12 @@ export class Connections {
     // The body is incomplete: RFC 9112 section 8.
     if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);
     if (table.state(slot) !== OPEN) return;
-    if (this.#waiting.isAwaited(slot)) table.setFlag(slot, CLOSE_AFTER_SEND);
-    else this.#lifecycle.terminate(slot, BY_PEER);
+    if (this.#waiting.isAwaited(slot)) {
+      table.setFlag(slot, CLOSE_AFTER_SEND);
+      // The rest of a head that is there in part will not come, and is not late.
+      this.#recvSide.forgetUnread(slot);
+      this.#waiting.note(slot);
+    } else this.#lifecycle.terminate(slot, BY_PEER);
   }
 
   #onSend(slot: number, result: number): void {

@@ -26,10 +26,12 @@ export class Deadlines {
   readonly #options: RequestOptions;
   readonly #lookMs: number;
   // By connection: what is waited for; since when, in milliseconds of the clock; when bytes of a
-  // body came last; since when the responses in flight have to be taken.
+  // body came last, or were first waited for; since when the responses in flight have to be taken.
   readonly #awaited: Uint8Array;
   readonly #since: Int32Array;
   readonly #heard: Int32Array;
+  // How long its body was waited for before, with pauses of its handler in between.
+  readonly #bodyMs: Int32Array;
   readonly #sending: Int32Array;
 
   constructor(loop: Loop, options: RequestOptions, connections: number) {
@@ -44,12 +46,14 @@ export class Deadlines {
     this.#awaited = new Uint8Array(connections);
     this.#since = new Int32Array(connections);
     this.#heard = new Int32Array(connections);
+    this.#bodyMs = new Int32Array(connections);
     this.#sending = new Int32Array(connections);
   }
 
   /** A connection begins. */
   open(slot: number): void {
     this.#awaited[slot] = NEXT_REQUEST;
+    this.#bodyMs[slot] = 0;
     this.#since[slot] = this.#loop.clock.nowMs;
     this.look(slot, this.#lookMs);
   }
@@ -60,14 +64,17 @@ export class Deadlines {
       if (awaited === BODY) this.#heard[slot] = this.#loop.clock.nowMs;
       return;
     }
+    const { nowMs } = this.#loop.clock;
+    if (this.#awaited[slot] === BODY) this.#bodyMs[slot] = msBetween(this.#since[slot]!, nowMs);
     this.#awaited[slot] = awaited;
-    this.#since[slot] = this.#loop.clock.nowMs;
-    this.#heard[slot] = this.#loop.clock.nowMs;
+    this.#since[slot] = awaited === BODY ? nowMs - this.#bodyMs[slot]! : nowMs;
+    this.#heard[slot] = nowMs;
   }
 
   /** What was waited for has come, and is not what is waited for next. */
   done(slot: number): void {
     this.#awaited[slot] = NOTHING;
+    this.#bodyMs[slot] = 0;
   }
 
   /** A send block was begun to be sent. */

@@ -53,6 +53,8 @@ export class Exchange implements BodySource, ResponseSink {
   response!: BoundResponse;
   /** True exactly when the handler was called, and may have kept what it was given. */
   handled = false;
+  /** True exactly when what the handler is given was given to another one, which ended at once. */
+  used = false;
   /** True exactly when a task is awaited. */
   delegated = false;
   /** The status that the server or a task answers with, or BY_HANDLER. */
@@ -71,7 +73,7 @@ export class Exchange implements BodySource, ResponseSink {
   headOnly = false;
   /** 10 or 11. */
   version = 11;
-  /** True exactly when the method of the request is safe: RFC 9110 9.2.1. */
+  /** True exactly when a request behind it may be served meanwhile: RFC 9112 9.3.2. */
   safe = true;
   /** True exactly when the head of the response was written. */
   headWritten = false;
@@ -110,6 +112,7 @@ export class Exchange implements BodySource, ResponseSink {
     const { memory, parser, bodySizeMax } = this.#context;
     this.request = new BoundRequest(this, memory, parser, bodySizeMax);
     this.response = new BoundResponse(this);
+    this.used = false;
   }
 
   /** For the next request. */

@@ -29,8 +29,8 @@ import {
 } from './connection-table.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { RecvSide } from './recv-side.ts';
-import type { TaskDelegation } from './request-side.ts';
 import type { SendSide } from './send-side.ts';
+import type { TaskDelegation } from './task-delegation.ts';
 
 /** How long what a peer still sends is read and dropped after our side has ended. */
 export const LINGER_MS = 2000;

@@ -9,6 +9,7 @@
 
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { NOT_DELEGATED } from '../app/compiled-app.ts';
+import { ExchangeError } from '../app/exchange-error.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable } from '../base/thenable.ts';
@@ -44,27 +45,12 @@ import { Refusals, refusalStatus } from './refusals.ts';
 import type { ResponseSide } from './response-side.ts';
 import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
+import type { TaskDelegation } from './task-delegation.ts';
 
 /** Bytes that handlers of a thread may have copied of their requests: heads, and whole bodies. */
 export const REQUEST_MEMORY_MAX = 256 * 1024 * 1024;
+const FAILED = new ExchangeError('the handler has failed', 0);
 const RETRY_AFTER = new TextEncoder().encode('Retry-After: 1\r\n');
-
-/** Runs a task, in a worker or in this thread. */
-export interface TaskDelegation {
-  /**
-   * Answers 0, and the result comes for the exchange of this index and generation; or the status to
-   * refuse the request with.
-   */
-  delegate(
-    task: number,
-    exchange: number,
-    generation: number,
-    offset: number,
-    size: number,
-  ): number;
-  /** Nobody waits for the result of the exchange's task any more. */
-  cancel(exchange: number): void;
-}
 
 export interface RequestSideOptions {
   readonly app: CompiledApp;
@@ -131,7 +117,7 @@ export class RequestSide {
       each === undefined ? undefined : options.responseSide.prepare(each),
     );
     this.#refusals = new Refusals(options.app.router, options.bytes, options.parser);
-    this.#handlers = new AsyncHandlers(this, options.counters, options.log);
+    this.#handlers = new AsyncHandlers(this, options.counters, options.log, options.app.handlers);
     this.bodySide = new BodySide({ ...options, failures: this });
   }
 
@@ -148,9 +134,9 @@ export class RequestSide {
     while (at < end) {
       if (table.has(slot, RECEIVES_BODY)) {
         at = this.bodySide.receive(slot, this.#exchanges.receiving(slot)!, at, end);
-        if (table.state(slot) !== OPEN || at === end) break;
-        if (table.has(slot, RECEIVES_BODY | CLOSE_AFTER_SEND)) break;
+        if (table.state(slot) !== OPEN || at === end || table.has(slot, RECEIVES_BODY)) break;
       }
+      if (table.has(slot, CLOSE_AFTER_SEND)) break;
       at = this.#requests(slot, at, end);
       if (!table.has(slot, RECEIVES_BODY)) break;
     }
@@ -159,6 +145,10 @@ export class RequestSide {
 
   /** Answers with an error what has not become a request: a timeout. Nothing follows it. */
   reject(slot: number, status: number, reason: number): void {
+    if (this.#exchanges.count(slot) > 0 && !this.#exchanges.mayPipeline(slot)) {
+      this.#onBroken(slot, reason);
+      return;
+    }
     this.#endRequests(slot, reason);
     const exchange = this.#exchanges.current;
     exchange.headOnly = false;
@@ -171,7 +161,7 @@ export class RequestSide {
   /** The server answers what the handler could not, or ends the connection if that is too late. */
   fail(exchange: Exchange, error: Error, status: number, reason: number): void {
     const { slot } = exchange;
-    exchange.requestBody?.fail(error);
+    exchange.request.fail(error);
     exchange.response.fail(error);
     this.#onUserCode();
     if (exchange.headWritten) {
@@ -207,6 +197,8 @@ export class RequestSide {
       }
       if (!repeated && status === PARSE_COMPLETE) this.#route = this.#findRoute(at);
       this.#begin(slot, status);
+      // Who sends its body at once does not wait for "100 Continue".
+      if (at + parser.size < end) this.#exchanges.current.expectsContinue = false;
       const next = isFirst ? this.#answer(space, sendSide.limit(slot), at, status) : NONE;
       if (next !== NONE) space = next;
       else {
@@ -261,7 +253,8 @@ export class RequestSide {
     }
     this.#table.countRequest(slot);
     exchange.version = parser.version;
-    exchange.safe = isSafe(parser.method);
+    // The end of a response of HTTP/1.0 may be that of the connection: none may be behind it.
+    exchange.safe = isSafe(parser.method) && parser.version !== 10;
     exchange.connection = this.#connection(slot);
     if (parser.hasBody) this.bodySide.begin(exchange);
   }
@@ -306,7 +299,7 @@ export class RequestSide {
       const end = responseSide.writePrepared(space, limit, exchange, prepared);
       if (end !== NONE) return end;
     }
-    this.#call(start);
+    this.#call(start, false);
     const { response } = exchange;
     if (exchange.status !== BY_HANDLER || !response.ended || response.streams) return NONE;
     const end = responseSide.writeWhole(space, limit, exchange);
@@ -325,17 +318,19 @@ export class RequestSide {
     else if (route < 0) exchange.fail(refusalStatus(route), this.#refusals.extra(route, start));
     else task = this.#app.taskIndexes[route]!;
     if (exchange.status === BY_HANDLER && task === NOT_DELEGATED && !exchange.handled) {
-      this.#call(start);
+      this.#call(start, true);
     }
     exchanges.enqueueCurrent(slot);
     if (exchange.bodyState !== BODY_DONE) exchanges.setReceiving(slot, exchange.index);
     if (task !== NOT_DELEGATED) this.#delegate(exchange, task, start);
     else if (exchange.status === BY_HANDLER) this.#awaitHandler(exchange);
+    else exchange.request.unbind();
     this.#responseSide.pump(slot);
   }
 
-  #call(start: number): void {
+  #call(start: number, queues: boolean): void {
     const exchange = this.#exchanges.current;
+    this.#handlers.prepare(exchange, this.#route, queues);
     const { request, response } = exchange;
     exchange.handled = true;
     if (this.#exchanges.keptSize > REQUEST_MEMORY_MAX) {
@@ -353,6 +348,8 @@ export class RequestSide {
       this.#log('a handler failed', error);
       count(this.#counters, Counter.handlersFailed);
       exchange.fail(500, null);
+      request.fail(FAILED);
+      response.fail(FAILED);
     }
     // An async handler that has ended its response may still fail: nobody waits for it then.
     if (exchange.status === BY_HANDLER && !response.ended) return;
@@ -365,13 +362,18 @@ export class RequestSide {
   // The handler returned, and its response is not complete: it may go on with both.
   #awaitHandler(exchange: Exchange): void {
     const exchanges = this.#exchanges;
-    if (!exchange.response.ended) exchanges.keep(exchange, exchange.request.keep());
+    if (exchange.response.ended) exchange.request.unbind();
+    else {
+      this.#handlers.note(this.#route);
+      exchanges.keep(exchange, exchange.request.keep());
+    }
     const result = this.#handlerResult;
     this.#handlerResult = undefined;
     if (isThenable(result)) this.#handlers.watch(exchange, result);
   }
 
   #unbind(exchange: Exchange): void {
+    exchange.used = true;
     exchange.request.unbind();
     exchange.response.unbind();
     // What was kept of its body would be found again.

@@ -25,6 +25,7 @@ import {
   CONNECTION_CLOSE,
   LAST_CHUNK_SIZE,
   LENGTH_CHUNKED,
+  LENGTH_UNKNOWN as LENGTH_UNSAID,
   LENGTH_UNTIL_CLOSE,
   RESPONSE_HEAD_SIZE_MAX,
   TEXT_PLAIN,
@@ -226,10 +227,10 @@ export class ResponseSide {
     const isLast = this.#exchanges.last(slot) === exchange;
     // A drain announces the close with the last response, and the peer may be sending meanwhile.
     const closes = (this.draining && isLast) || this.#leavesBody(exchange);
-    if (closes) {
-      exchange.connection = CONNECTION_CLOSE;
-      table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
-    }
+    if (closes) table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    // Such as one whose body cannot be read to its end: RFC 9112 section 9.6.
+    const ends = isLast && table.has(slot, LINGER_AFTER_SEND);
+    if (closes || ends) exchange.connection = CONNECTION_CLOSE;
   }
 
   // True exactly when the response is complete, and what is still to come of the request's body is
@@ -287,7 +288,9 @@ export class ResponseSide {
     const { status, fields } = response;
     this.#count(status);
     const lines = this.#lines(fields);
-    return this.#writer.head(at, status, connection, length, type, lines.bytes, 0, lines.size);
+    // A 304 has the length of what GET would have answered, which is not nothing: RFC 9110 8.6.
+    const size = status === 304 ? LENGTH_UNSAID : length;
+    return this.#writer.head(at, status, connection, size, type, lines.bytes, 0, lines.size);
   }
 
   #lines(fields: readonly string[]): FieldLines {
@@ -352,8 +355,9 @@ export class ResponseSide {
     }
     exchange.requestBody?.fail(new ExchangeError('the response has ended', 0));
     exchange.bodyState = BODY_DROPPED;
-    if (!this.#table.has(slot, CLOSE_AFTER_SEND)) return;
-    this.#table.setFlag(slot, LINGER_AFTER_SEND);
+    // Who was not told to go on may send another request in place of the body.
+    if (!this.#table.has(slot, CLOSE_AFTER_SEND) && !exchange.expectsContinue) return;
+    this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
     exchanges.setReceiving(slot, NONE);
     exchanges.release(exchange);
   }

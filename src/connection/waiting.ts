@@ -14,6 +14,8 @@ import {
 } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
 import { BODY, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
+import type { Exchange } from './exchange.ts';
+import { BODY_DROPPED } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { RecvSide } from './recv-side.ts';
@@ -62,8 +64,9 @@ export class Waiting {
     const flags = table.flags(slot);
     let awaited = NOTHING;
     if ((flags & (SUSPENDED | BODY_PAUSED | DEFERRED)) !== 0) awaited = NOTHING;
-    else if ((flags & RECEIVES_BODY) !== 0) awaited = BODY;
-    else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
+    else if ((flags & RECEIVES_BODY) !== 0) {
+      awaited = isBodyAwaited(this.#exchanges.receiving(slot)!) ? BODY : NOTHING;
+    } else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
     else if (!this.isAwaited(slot)) awaited = NEXT_REQUEST;
     this.#deadlines.waitFor(slot, awaited);
   }
@@ -99,4 +102,9 @@ export class Waiting {
       this.#requestSide.bodySide.break(slot, receiving, REQUEST_TIMEOUT, BODY_TIMEOUT);
     }
   }
+}
+
+// A handler that does not want the body yet, and may not have asked for it, has all the time.
+function isBodyAwaited(exchange: Exchange): boolean {
+  return exchange.bodyState === BODY_DROPPED || exchange.requestBody?.isWanted === true;
 }

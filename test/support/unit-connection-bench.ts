@@ -12,7 +12,7 @@ import { COUNTERS, Counter } from '../../src/base/counters.ts';
 import type { RequestOptions } from '../../src/base/options.ts';
 import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
 import { Connections } from '../../src/connection/connections.ts';
-import type { TaskDelegation } from '../../src/connection/request-side.ts';
+import type { TaskDelegation } from '../../src/connection/task-delegation.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { NodeLoop } from '../../src/kernel/node-loop.ts';
 import { Loop } from '../../src/loop/loop.ts';
@@ -136,6 +136,7 @@ export interface BenchOptions {
   readonly sendBlocks?: number;
   readonly recvBlocks?: number;
   readonly recvBlockSize?: number;
+  readonly requests?: Partial<RequestOptions>;
   /** In place of one that only records. */
   readonly delegation?: (io: FakeIo, counters: Counters) => TaskDelegation;
 }
@@ -189,7 +190,7 @@ export class ConnectionBench {
       recvBlockSize,
       largeSendBlocks: LARGE_BLOCKS,
       largeSendBlockSize: LARGE_BLOCK_SIZE,
-      requests: REQUESTS,
+      requests: { ...REQUESTS, ...options.requests },
       log: (message, error) => this.logged.push(error === undefined ? message : `${message}!`),
     });
   }

@@ -1,0 +1,272 @@
+import { equal, ok, rejects } from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  errorText,
+  get,
+  OK,
+  okText,
+  REQUESTS,
+  response,
+} from '../../test/support/unit-connection-bench.ts';
+import {
+  CHUNKED,
+  CLOSE_FIELD,
+  ExchangeBench,
+  gate,
+  head,
+  turn,
+} from '../../test/support/unit-exchange-bench.ts';
+import { ExchangeError } from '../app/exchange-error.ts';
+import type { Handler } from '../app/handler.ts';
+import type { Response } from '../app/response.ts';
+import { LINGERING, OPEN } from './connection-table.ts';
+import { BODY_RATE_MIN } from './deadlines.ts';
+
+const LATE = errorText('408 Request Timeout', [CLOSE_FIELD]);
+/** Two steps of the timer wheel: that late a timer may be. */
+const SLACK_MS = 200;
+
+const whole: Handler = async (request, given) => given.end(await request.text());
+
+/** Passes time until the connection is no longer as it was; answers how long that took. */
+function msUntilLate(bench: ExchangeBench, from = 0): number {
+  let ms = from;
+  for (; bench.state === OPEN && !bench.sends; ms += 10) {
+    ok(ms < 100_000, 'it is late in the end');
+    bench.clock.nowMs += 10;
+    bench.tick();
+  }
+  return ms;
+}
+
+function isAbout(ms: number, expected: number): void {
+  ok(ms >= expected && ms <= expected + SLACK_MS, `${ms} is ${expected} and a little`);
+}
+
+test('a connection that never asks ends after the keep-alive timeout, without a word', () => {
+  const bench = new ExchangeBench({});
+  isAbout(msUntilLate(bench), REQUESTS.keepAliveTimeoutMs);
+  bench.closed();
+  equal(bench.count('closedIdle'), 1);
+});
+
+test('the keep-alive timeout begins when the last response was taken', () => {
+  const bench = new ExchangeBench({});
+  bench.pass(900);
+  bench.arrive(get('/fast'));
+  bench.tick();
+  bench.pass(900);
+  equal(bench.send(bench.slot), OK);
+  isAbout(msUntilLate(bench), REQUESTS.keepAliveTimeoutMs);
+  bench.closed();
+});
+
+test('a head has its timeout from its first byte, however many bytes come meanwhile', () => {
+  for (const before of [0, 50, 950]) {
+    const bench = new ExchangeBench({});
+    bench.answer(get('/fast'));
+    bench.pass(before);
+    const text = get(`/${'x'.repeat(4000)}`);
+    let ms = 0;
+    for (let at = 0; bench.state === OPEN && !bench.sends; at++) {
+      bench.receive(bench.slot, text[at]!);
+      bench.clock.nowMs += 10;
+      bench.tick();
+      ms += 10;
+    }
+    isAbout(ms, REQUESTS.headerTimeoutMs);
+    equal(bench.flush(bench.slot), LATE);
+    equal(bench.state, LINGERING);
+    bench.close();
+    equal(bench.count('closedHeaderTimeout'), 1);
+  }
+});
+
+test('each head has its own timeout', () => {
+  const bench = new ExchangeBench({});
+  const text = get('/fast');
+  for (let round = 0; round < 5; round++) {
+    equal(bench.answer(text.slice(0, 10)), '');
+    bench.pass(1500);
+    equal(bench.answer(text.slice(10)), OK);
+  }
+  bench.arrive(text.slice(0, 5));
+  bench.pass(1500);
+  equal(bench.answer(text.slice(5) + text.slice(0, 5)), OK);
+  isAbout(msUntilLate(bench), REQUESTS.headerTimeoutMs);
+  bench.flush(bench.slot);
+  bench.close();
+});
+
+test('a head that is late behind a request that is not answered yet: its answer comes last', () => {
+  const bench = new ExchangeBench({});
+  equal(bench.answer(get('/slow') + get('/fast').slice(0, 9)), '');
+  bench.pass(5000);
+  equal(bench.state, OPEN);
+  bench.finishTask(200, 'done');
+  equal(bench.flush(bench.slot), okText('done') + LATE);
+  bench.close();
+});
+
+test('a body that makes no progress is late; each byte puts that off', async () => {
+  const bench = new ExchangeBench({ 'POST /whole': whole });
+  await bench.ask(head('POST', '/whole', ['Content-Length: 100']));
+  isAbout(msUntilLate(bench), REQUESTS.bodyTimeoutMs);
+  equal(await bench.settle(), LATE);
+  bench.close();
+  equal(bench.count('closedBodyTimeout'), 1);
+  const goesOn = new ExchangeBench({ 'POST /whole': whole });
+  await goesOn.ask(head('POST', '/whole', ['Content-Length: 8000']));
+  for (let sent = 0; sent < 4000; sent += 1000) {
+    goesOn.pass(500);
+    goesOn.arrive('x'.repeat(1000));
+  }
+  equal(goesOn.state, OPEN);
+  isAbout(msUntilLate(goesOn), REQUESTS.bodyTimeoutMs);
+  await goesOn.settle();
+  goesOn.close();
+});
+
+for (const [name, handler] of Object.entries<Handler>({
+  'read as a whole': whole,
+  'read in pieces': async (request, given) => {
+    for await (const _piece of request.body);
+    given.end();
+  },
+  dropped: (_request, given) => given.end(),
+})) {
+  test(`a body of a byte now and then does not live for ever: ${name}`, async () => {
+    const bench = new ExchangeBench({ 'POST /body': handler });
+    await bench.ask(head('POST', '/body', ['Content-Length: 100']));
+    let ms = 0;
+    let sent = 0;
+    for (; bench.state === OPEN && !bench.sends; ms += 100) {
+      bench.clock.nowMs += 100;
+      if (ms % 500 === 0) {
+        bench.receive(bench.slot, 'x');
+        sent++;
+        await turn();
+      }
+      bench.tick();
+      await turn();
+    }
+    const allowed = REQUESTS.bodyTimeoutMs + (sent / BODY_RATE_MIN) * 1000;
+    // The last step of the loop is the one in which it was found late.
+    isAbout(ms - 100, Math.floor(allowed / 100) * 100);
+    equal(await bench.settle(), name === 'dropped' ? '' : LATE);
+    bench.close();
+    equal(bench.count('closedBodyTimeout'), 1);
+  });
+}
+
+test('a body that comes fast enough may take long', async () => {
+  const bench = new ExchangeBench(
+    { 'POST /whole': async (request, given) => given.end(`${(await request.bytes()).length}`) },
+    { requests: { bodySizeMax: 1_000_000 } },
+  );
+  await bench.ask(head('POST', '/whole', ['Content-Length: 51200']));
+  for (let sent = 0; sent < 51_200; sent += 1024) {
+    bench.pass(1000);
+    bench.arrive('x'.repeat(1024));
+  }
+  equal(await bench.settle(), okText('51200'));
+  bench.close();
+});
+
+test('time in which nobody wants the body is not the peer’s', async () => {
+  let open = gate();
+  const bench = new ExchangeBench({
+    'POST /slow-reader': async (request, given) => {
+      await open.promise;
+      for await (const _piece of request.body) {
+        open = gate();
+        await open.promise;
+      }
+      given.end();
+    },
+  });
+  await bench.ask(head('POST', '/slow-reader', ['Content-Length: 4']));
+  for (const byte of 'body') {
+    bench.pass(20_000);
+    equal(bench.state, OPEN);
+    open.resolve();
+    await turn();
+    bench.receive(bench.slot, byte);
+    await turn();
+  }
+  bench.pass(20_000);
+  open.resolve();
+  equal(await bench.settle(), OK);
+  bench.close();
+});
+
+test('a body that is late when the response has begun: it is broken off', async () => {
+  let error: unknown;
+  const bench = new ExchangeBench({
+    'POST /echo': async (request, given) => {
+      try {
+        for await (const piece of request.body) await given.write(piece);
+      } catch (reason) {
+        error = reason;
+        throw reason;
+      }
+    },
+  });
+  equal(
+    await bench.ask(`${head('POST', '/echo', ['Content-Length: 9'])}some`),
+    `${response('200 OK', [CHUNKED])}4\r\nsome\r\n`,
+  );
+  bench.pass(REQUESTS.bodyTimeoutMs + SLACK_MS);
+  ok(bench.state !== OPEN);
+  await turn();
+  ok(error instanceof ExchangeError);
+  bench.closed();
+  equal(bench.count('closedBodyTimeout'), 1);
+});
+
+test('a peer has its time for each block that it takes, and no more', async () => {
+  const kept: { given?: Response } = {};
+  const bench = new ExchangeBench({
+    'GET /stream': (_request, given) => {
+      kept.given = given;
+    },
+  });
+  bench.answer(get('/stream'));
+  const written = kept.given!.write('x'.repeat(300_000))!;
+  const rejected = rejects(written, ExchangeError);
+  bench.tick();
+  for (let block = 0; block < 3; block++) {
+    bench.pass(REQUESTS.sendTimeoutMs - SLACK_MS);
+    equal(bench.state, OPEN);
+    bench.send(bench.slot);
+    bench.tick();
+  }
+  // A byte now and then does not help.
+  let ms = 0;
+  for (; bench.state === OPEN; ms += 100) {
+    bench.clock.nowMs += 100;
+    if (bench.sends) bench.send(bench.slot, 1);
+    bench.tick();
+    ok(ms < 100_000);
+  }
+  isAbout(ms, REQUESTS.sendTimeoutMs);
+  await rejected;
+  bench.closed();
+  equal(bench.count('closedSendTimeout'), 1);
+});
+
+test('a response that takes its time is not waited for', async () => {
+  const open = gate();
+  const bench = new ExchangeBench({
+    'GET /late': async (_request, given) => {
+      await open.promise;
+      given.end('late');
+    },
+  });
+  bench.answer(get('/late'));
+  bench.pass(60_000);
+  open.resolve();
+  equal(await bench.settle(), okText('late'));
+  isAbout(msUntilLate(bench), REQUESTS.keepAliveTimeoutMs);
+  bench.closed();
+});
