@@ -267,7 +267,7 @@ test('a delegated request waits for its task; what is behind it is served, and w
   const bench = new ExchangeBench({});
   equal(bench.answer(get('/fast') + get('/slow?x') + get('/fast')), OK);
   equal(bench.delegation.running.length, 1);
-  const { task, target } = bench.delegation.running[0]!; target: string }];
+  const { task, target } = bench.delegation.running[0]!;
   deepEqual([task, target], [1, '/slow?x']);
   equal(bench.count('tasksDelegated'), 1);
   equal(bench.count('requests'), 3);
