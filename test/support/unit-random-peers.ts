@@ -3,6 +3,8 @@
 // cancellation comes late, a peer ends or resets. The same seed gives the same sequence.
 
 import { equal, ok } from 'node:assert/strict';
+import type { App } from '../../src/app/app.ts';
+import { compileApp } from '../../src/app/compiled-app.ts';
 import { LINGERING } from '../../src/connection/connection-table.ts';
 import { LINGER_MS } from '../../src/connection/lifecycle.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
@@ -11,7 +13,16 @@ import { SHUT_RDWR, SHUT_WR } from '../../src/kernel/sockets.ts';
 import type { Prng } from './prng.ts';
 import { prng } from './prng.ts';
 import type { Running } from './unit-connection-bench.ts';
-import { BIG, ConnectionBench, errorText, OK, okText, response } from './unit-connection-bench.ts';
+import {
+  APP,
+  BIG,
+  ConnectionBench,
+  errorText,
+  OK,
+  okText,
+  response,
+} from './unit-connection-bench.ts';
+import { CHUNKED, chunked, turn } from './unit-exchange-bench.ts';
 import type { Submission } from './unit-fake-io.ts';
 
 const STEPS_MAX = 20_000;
@@ -41,7 +52,9 @@ class Peer {
     this.fd = fd;
     this.input = Buffer.from(exchanges.map(({ request }) => request).join(''), 'latin1');
     this.expected = exchanges.map((each) => each.response).join('');
-    this.endsEarly = random(2) === 0;
+    const { request = '', response: last = '' } = exchanges.at(-1) ?? {};
+    // Only the end tells that a body stays incomplete.
+    this.endsEarly = random(2) === 0 || (request.startsWith('POST') && last.includes(' 400 '));
   }
 
   hasEnded(sawEnd: boolean): boolean {
@@ -64,12 +77,70 @@ function taskResponse(target: string, connection: readonly string[]): string {
   return response('200 OK', [...connection, 'Content-Length: 0']);
 }
 
-const TARGETS = ['/fast', '/echo?', '/big', '/none', '/form', '/throw', '/slow?', '/slow?full'];
+const TARGETS = [
+  '/fast',
+  '/echo?',
+  '/big',
+  '/none',
+  '/form',
+  '/throw',
+  '/slow?',
+  '/slow?full',
+  '/late?',
+  '/stream?',
+  '/body?whole',
+  '/body?pieces',
+  '/body?first',
+  '/body?none',
+];
+
+// What is streamed: pieces that are never split, since they are small.
+function streamPieces(target: string): string[] {
+  const number = Number(target.slice('/stream?'.length));
+  return Array.from({ length: 1 + (number % 4) }, (_, index) => `${index}`.repeat(1 + (number % 90)));
+}
+
+function streamResponse(target: string, fields: readonly string[]): string {
+  const pieces = streamPieces(target);
+  const body = pieces.join('');
+  if (target.length % 2 === 0) {
+    return response('200 OK', [...fields, `Content-Length: ${body.length}`], body);
+  }
+  const trailer = `${chunked(pieces).slice(0, -2)}X-Pieces: ${pieces.length}\r\n\r\n`;
+  return response('200 OK', [...fields, CHUNKED], trailer);
+}
+
+// A request with a body, and what becomes of the body.
+function makeBody(target: string, random: Prng, fields: readonly string[]): Exchange {
+  const pieces = Array.from({ length: random(4) }, () => 'body'.repeat(1 + random(60)));
+  const body = pieces.join('');
+  const isChunked = random(2) === 0;
+  const length = isChunked ? CHUNKED : `Content-Length: ${body.length}`;
+  const lines = ['Host: a', ...fields, length].map((field) => `${field}\r\n`).join('');
+  return {
+    request: `POST ${target} HTTP/1.1\r\n${lines}\r\n${isChunked ? chunked(pieces) : body}`,
+    response: bodyResponse(target, body, fields),
+  };
+}
+
+function bodyResponse(target: string, body: string, fields: readonly string[]): string {
+  switch (target) {
+    case '/body?whole':
+      return okText(body, fields);
+    case '/body?pieces':
+      return okText(`${body.length} bytes`, fields);
+    case '/body?first':
+      return okText(body === '' ? 'nothing' : 'something', fields);
+    default:
+      return response('200 OK', [...fields, 'Content-Length: 0']);
+  }
+}
 
 function makeExchange(random: Prng, id: number, connection: readonly string[]): Exchange {
-  const isOld = connection.length === 0 && random(8) === 0;
-  const fields = isOld ? ['Connection: keep-alive'] : connection;
   const target = TARGETS[random(TARGETS.length)]!;
+  if (target.startsWith('/body')) return makeBody(target, random, connection);
+  const isOld = target !== '/stream?' && connection.length === 0 && random(8) === 0;
+  const fields = isOld ? ['Connection: keep-alive'] : connection;
   const path = target.endsWith('?') ? `${target}${id}` : target;
   const method = path === '/form' ? 'DELETE' : random(6) === 0 ? 'HEAD' : 'GET';
   const text = answerTo(path, fields);
@@ -97,6 +168,7 @@ function answerTo(path: string, fields: readonly string[]): string {
     case '/slow?full':
       return errorText('503 Service Unavailable', fields, ['Retry-After: 1']);
     default:
+      if (path.startsWith('/stream')) return streamResponse(path, fields);
       return path.startsWith('/slow') ? taskResponse(path, fields) : okText(path, fields);
   }
 }
@@ -107,7 +179,7 @@ function makeExchanges(random: Prng): Exchange[] {
   const close = 'Connection: close';
   const length = random(random(4) === 0 ? 40 : 8);
   const exchanges = Array.from({ length }, () => makeExchange(random, random(100), []));
-  switch (random(5)) {
+  switch (random(6)) {
     case 0:
       exchanges.push(makeExchange(random, random(100), [close]));
       if (random(2) === 0) exchanges.push({ request: 'GET /echo HT', response: '' });
@@ -118,6 +190,12 @@ function makeExchanges(random: Prng): Exchange[] {
       break;
     case 2:
       exchanges.push({ request: 'GET /never-finished HTTP/1.1\r\nHo', response: '' });
+      break;
+    case 3:
+      exchanges.push({
+        request: 'POST /body?whole HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\npart',
+        response: errorText('400 Bad Request', [close]),
+      });
       break;
     default:
       break;
@@ -137,6 +215,8 @@ export class RandomRun {
   #resets = 0;
   readonly #isInline: boolean;
   readonly #isSlow: boolean;
+  // Async handlers that wait until the run lets them go on.
+  readonly #gates: (() => void)[] = [];
 
   constructor(seed: number) {
     const random = prng(seed);
@@ -146,6 +226,7 @@ export class RandomRun {
     const capacity = 1 + random(4);
     const recvBufferSize = [8, 40, 200][random(3)]!;
     this.bench = new ConnectionBench({
+      app: compileApp(this.#app()),
       capacity,
       recvBuffers: [4, 16, 64][random(3)]!,
       recvBufferSize,
@@ -166,7 +247,7 @@ export class RandomRun {
     };
   }
 
-  run(): void {
+  async run(): Promise<void> {
     const { bench } = this;
     let idle = 0;
     for (let step = 0; this.#toOpen > 0 || this.#peers.size > 0; step++) {
@@ -177,6 +258,8 @@ export class RandomRun {
       let done = 0;
       for (; done < events && this.#completeOne(); done++);
       if (this.#finishSomeTasks()) done++;
+      if (this.#openSomeGates()) done++;
+      await turn();
       const calls = bench.io.takeCalls().length;
       bench.tick(1 + this.#random(3));
       idle = done + calls + bench.io.calls.length > 0 ? 0 : idle + 1;
@@ -186,11 +269,60 @@ export class RandomRun {
     equal(bench.count('closedIdle'), 0);
     // Tasks whose connection was reset may still run.
     for (const running of [...bench.delegation.running]) this.#finishTask(running);
+    for (const open of this.#gates) open();
+    await turn();
     bench.tick();
     bench.assertAllFree();
+    ok(!bench.logged.includes('a handler failed after its response!'), 'who is gone is no news');
     if (this.#resets === 0 && bench.count('closedNoMemory') === 0) {
       equal(bench.count('completionsStale'), 0, 'nothing is stale without a reset');
     }
+  }
+
+  // Handlers that go on when the run lets them: late, in pieces, as far as their bodies come.
+  #app(): App {
+    const gate = (): Promise<void> => new Promise((resolve) => this.#gates.push(resolve));
+    return {
+      ...APP,
+      routes: {
+        ...APP.routes,
+        'GET /late': async (request, answer) => {
+          await gate();
+          answer.end(request.target);
+        },
+        'GET /stream': async (request, answer) => {
+          const pieces = streamPieces(request.target);
+          if (request.target.length % 2 === 0) answer.length(pieces.join('').length);
+          else answer.trailer('X-Pieces', `${pieces.length}`);
+          for (const piece of pieces) {
+            await gate();
+            await answer.write(piece);
+          }
+          answer.end();
+        },
+        'POST /body': async (request, answer) => {
+          if (request.target === '/body?none') return answer.end();
+          if (this.#random(2) === 0) await gate();
+          if (request.target === '/body?whole') return answer.end(await request.text());
+          let size = 0;
+          for await (const piece of request.body) {
+            size += piece.length;
+            if (request.target === '/body?first') break;
+            if (this.#random(2) === 0) await gate();
+          }
+          const first = size > 0 ? 'something' : 'nothing';
+          answer.end(request.target === '/body?first' ? first : `${size} bytes`);
+        },
+      },
+    };
+  }
+
+  #openSomeGates(): boolean {
+    const waited = this.#gates.length > 0;
+    while (this.#gates.length > 0 && this.#random(3) > 0) {
+      this.#gates.splice(this.#random(this.#gates.length), 1)[0]!();
+    }
+    return waited;
   }
 
   // Only a linger may have to wait for its time to be over.
