@@ -64,7 +64,7 @@ test('a handler that is not async may answer late too', async () => {
   bench.close();
 });
 
-test('responses leave in the order of their requests, whatever order they are ready in', async () => {
+test('responses leave in the order of their requests, whichever is ready first', async () => {
   const gates = new Gates();
   const bench = new ExchangeBench({
     'GET /late': gates.handler,
@@ -237,7 +237,7 @@ test('a handler that fails after its response is logged, and costs nothing', asy
   bench.close();
 });
 
-test('what a handler says after its peer has gone is heard by nobody, and is no mistake', async () => {
+test('what a handler says after its peer has gone is no mistake, and unheard', async () => {
   const kept: { request?: Request; given?: Response } = {};
   const bench = new ExchangeBench({
     'GET /callback': (request, given) => {
@@ -339,7 +339,7 @@ test('what was kept of an exchange that ended throws, and never touches another 
   bench.close();
 });
 
-test('while a large response is sent, its request is not readable: its bytes are gone', async () => {
+test('while a large response is sent, its request is not readable any more', async () => {
   let kept: Request | undefined;
   const bench = new ExchangeBench({
     'GET /large': (request, given) => {

@@ -34,7 +34,7 @@ export class AsyncHandlers {
     this.#answersLater = Uint8Array.from(handlers, isAsync);
   }
 
-  /** The handler of a route is about to be called; its exchange is going to be queued if `queues`. */
+  /** A route's handler is about to be called; its exchange is going to be queued if `queues`. */
   prepare(exchange: Exchange, route: number, queues: boolean): void {
     // Who ended at once may have kept what it was given, and must not reach who goes on with it.
     if (exchange.used && (queues || this.#answersLater[route] === 1)) exchange.renew();

@@ -109,7 +109,7 @@ test('a request without a body has an empty one', async () => {
   bench.close();
 });
 
-test('a body of the limit is read as a whole; one byte more is 413, and the connection ends', async () => {
+test('a body of the limit is read as a whole; one byte more is 413, and the end', async () => {
   for (const make of [postBody, (target: string, body: string) => postChunks(target, [body])]) {
     const bench = new ExchangeBench({ 'POST /whole': whole });
     equal(await bench.ask(make('/whole', 'x'.repeat(4096))), okText('x'.repeat(4096)));
@@ -140,7 +140,7 @@ test('a handler may answer a body that is too large itself', async () => {
   bench.close();
 });
 
-test('a slow handler holds its peer back: at most what was asked for arrives, and is held', async () => {
+test('a slow handler holds its peer back: no more arrives than was asked for', async () => {
   const reader = new Reader();
   const bench = new ExchangeBench({ 'POST /read': reader.handler }, { recvBufferSize: 100 });
   const body = Array.from({ length: 5 }, (_, index) => String(index).repeat(100)).join('');
@@ -187,7 +187,7 @@ test('what a handler did not read is dropped, and the next request is served', a
   bench.close();
 });
 
-test('a body that is longer than what is dropped ends the connection, which is said if it is known', () => {
+test('a body that is longer than what is dropped ends the connection', () => {
   const known = new ExchangeBench({});
   known.arrive(postBody('/fast', 'x'.repeat(BODY_DROP_MAX + 1)).slice(0, 1000));
   equal(known.flush(known.slot), OK.replace('Content', `${CLOSE_FIELD}\r\nContent`));
@@ -342,7 +342,7 @@ test('a peer that ends within a body gets 400, its handler an ExchangeError', as
   }
 });
 
-test('a peer that resets within a body: its handler gets an ExchangeError, and nothing is left', async () => {
+test('a peer that resets within a body: its handler gets an ExchangeError', async () => {
   const reader = new Reader();
   const bench = new ExchangeBench({ 'POST /read': reader.handler });
   await bench.ask(`${head('POST', '/read', ['Content-Length: 9'])}be`);
@@ -401,7 +401,7 @@ test('a body is read once', async () => {
   bench.close();
 });
 
-test('a body that waits behind responses that are not taken is received when there is space', async () => {
+test('a body behind responses that are not taken is received when there is space', async () => {
   const bench = new ExchangeBench({
     'POST /whole': whole,
     'GET /big': (_request, response) => response.end('b'.repeat(9000)),

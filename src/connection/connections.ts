@@ -88,11 +88,10 @@ export class Connections {
 
   /** An accept has answered `fd` for a reserved slot. */
   open(slot: number, fd: number): void {
-    const counters = this.#counters;
     this.table.setFd(slot, fd);
     this.table.setState(slot, OPEN);
-    count(counters, Counter.connectionsAccepted);
-    countUp(counters, Counter.connectionsOpen, Counter.connectionsOpenMax);
+    count(this.#counters, Counter.connectionsAccepted);
+    countUp(this.#counters, Counter.connectionsOpen, Counter.connectionsOpenMax);
     this.#deadlines.open(slot);
     this.#recvSide.arm(slot);
   }
@@ -168,10 +167,8 @@ export class Connections {
 
   /** The release phase of a tick. */
   runReleases(): void {
-    const recvSide = this.#recvSide;
-    for (let slot = recvSide.feed(); slot !== NONE; slot = recvSide.feed()) {
-      this.#lifecycle.terminateJoin(slot);
-    }
+    let slot = this.#recvSide.feed();
+    for (; slot !== NONE; slot = this.#recvSide.feed()) this.#lifecycle.terminateJoin(slot);
   }
 
   /** It is time to look what the connection waits for. */
@@ -251,7 +248,7 @@ export class Connections {
     this.#lifecycle.terminate(slot, NO_MEMORY);
   }
 
-  // The receive was cancelled because bytes came too early; by now they may have been served.
+  // The receive was cancelled because bytes came too early; they may have been served by now.
   #onRecvCancelled(slot: number): void {
     const waits =
       this.table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED) || this.#endsUnread(slot);

@@ -263,7 +263,7 @@ test('a rejected HEAD request gets no body either', () => {
   bench.close();
 });
 
-test('a delegated request waits for its task; what is behind it is served, and waits its turn', () => {
+test('a delegated request waits for its task; what is behind it waits its turn', () => {
   const bench = new ExchangeBench({});
   equal(bench.answer(get('/fast') + get('/slow?x') + get('/fast')), OK);
   equal(bench.delegation.running.length, 1);

@@ -110,7 +110,7 @@ test('too few bytes behind a head that was sent: the response is broken off', as
   equal(bench.count('closedHandlerFailed'), 1);
 });
 
-test('write answers a promise while the peer does not read, which is resolved when it does', async () => {
+test('write answers a promise while the peer does not read, resolved when it does', async () => {
   const kept = new Kept();
   const bench = new ExchangeBench({ 'GET /stream': kept.handler });
   bench.answer(get('/stream'));
@@ -140,7 +140,7 @@ test('write answers a promise while the peer does not read, which is resolved wh
   bench.close();
 });
 
-test('a peer that never reads: what waits is bounded, and the handler is told in the end', async () => {
+test('a peer that never reads: what waits is bounded, and the handler is told', async () => {
   const kept = new Kept();
   const bench = new ExchangeBench({ 'GET /stream': kept.handler });
   bench.answer(get('/stream'));
@@ -159,7 +159,7 @@ test('a peer that never reads: what waits is bounded, and the handler is told in
   equal(bench.count('closedSendTimeout'), 1);
 });
 
-test('a long body takes several blocks, text or bytes, and what is behind it comes behind it', () => {
+test('a long body takes several blocks; what is behind it comes behind it', () => {
   const long = 'ab'.repeat(150_000);
   const bench = new ExchangeBench({
     'GET /text': (_request, given) => given.end(long),

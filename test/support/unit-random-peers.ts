@@ -97,7 +97,9 @@ const TARGETS = [
 // What is streamed: pieces that are never split, since they are small.
 function streamPieces(target: string): string[] {
   const number = Number(target.slice('/stream?'.length));
-  return Array.from({ length: 1 + (number % 4) }, (_, index) => `${index}`.repeat(1 + (number % 90)));
+  return Array.from({ length: 1 + (number % 4) }, (_, index) =>
+    `${index}`.repeat(1 + (number % 90)),
+  );
 }
 
 function streamResponse(target: string, fields: readonly string[]): string {
