@@ -131,8 +131,9 @@ export class ResponseSide {
     exchange.resultSize = size;
     this.pump(exchange.slot);
     if (exchange.result !== result) return;
-    // It has to wait for its turn, or for space, and the task's memory is needed again.
-    exchange.result = result.slice(offset, offset + size);
+    // It has to wait for its turn, or for space, and the task's memory is needed again. Not with its
+    // own `slice`: that of a Buffer copies nothing.
+    exchange.result = Uint8Array.prototype.slice.call(result, offset, offset + size);
     exchange.resultOffset = 0;
   }
 
