@@ -117,8 +117,9 @@ export class BoundRequest implements Request {
     this.#start = start;
   }
 
+  /** What was copied stays readable: a handler that goes on cannot know that the peer is gone. */
   unbind(): void {
-    this.#start = -1;
+    if (this.#bytes === this.#memory) this.#start = -1;
   }
 
   /** Copies the head, whose bytes are about to go. Answers its size. Control plane. */

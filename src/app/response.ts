@@ -54,6 +54,10 @@ const NO_FIELDS: readonly string[] = [];
 // Fields are checked when they are set, so that the mistake is found where it was made.
 const CHECKED = new FieldLines();
 
+/**
+ * When the peer is gone, or was answered by the server, nothing is thrown and nothing is sent: who
+ * answers from a callback could not know, and what it throws would end the thread.
+ */
 export class BoundResponse implements Response {
   /** The only piece of the body, if `end` was given it and nothing was written before. */
   body: string | Uint8Array | undefined;
@@ -92,6 +96,7 @@ export class BoundResponse implements Response {
   }
 
   set status(status: number) {
+    if (this.#error !== undefined) return;
     this.#checkOpen();
     if (!isFinalStatus(status)) {
       throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
@@ -100,6 +105,7 @@ export class BoundResponse implements Response {
   }
 
   field(name: string, value: string): this {
+    if (this.#error !== undefined) return this;
     this.#checkOpen();
     this.#checkField(name, value);
     if (CHECKED.hasContentType) this.isTyped = true;
@@ -109,6 +115,7 @@ export class BoundResponse implements Response {
   }
 
   length(size: number): this {
+    if (this.#error !== undefined) return this;
     this.#checkOpen();
     if (!Number.isSafeInteger(size) || size < 0) {
       throw new RangeError('the length of a body is a number of bytes');
@@ -118,6 +125,7 @@ export class BoundResponse implements Response {
   }
 
   trailer(name: string, value: string): this {
+    if (this.#error !== undefined) return this;
     this.#checkBound();
     if (this.ended) throw new Error('the response has ended already');
     this.#checkField(name, value);
@@ -127,12 +135,12 @@ export class BoundResponse implements Response {
   }
 
   write(piece: string | Uint8Array): Promise<void> | undefined {
+    if (this.#error !== undefined) return rejected(this.#error);
     this.#checkBound();
     if (this.ended) throw new Error('the response has ended already');
     if (!this.streams && !hasContent(this.#status)) {
       throw new RangeError('a response with 204 or 304 has no body');
     }
-    if (this.#error !== undefined) return rejected(this.#error);
     const bytes = bytesOf(piece);
     if (this.#queued > 0 && this.#queued + bytes.length > WRITE_QUEUE_SIZE_MAX) {
       throw new Error(
@@ -154,6 +162,7 @@ export class BoundResponse implements Response {
   }
 
   end(body?: string | Uint8Array, status?: number): void {
+    if (this.#error !== undefined) return;
     if (!this.#bound || this.ended || status !== undefined || body !== undefined || this.streams) {
       this.#checkEnd(body, status);
     }
@@ -285,6 +294,7 @@ export class BoundResponse implements Response {
     this.#fieldsSize = 0;
     this.#trailers = undefined;
     this.#written = 0;
+    this.#error = undefined;
   }
 
   unbind(): void {
