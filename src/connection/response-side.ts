@@ -201,11 +201,11 @@ export class ResponseSide {
     const table = this.#table;
     const isLast = this.#exchanges.last(slot) === exchange;
     // A drain announces the close with the last response, and the peer may be sending meanwhile.
-    const closes = (this.draining && isLast) || this.#leavesBody(exchange);
-    if (closes) {
-      exchange.connection = CONNECTION_CLOSE;
+    if ((this.draining && isLast) || this.#leavesBody(exchange)) {
       table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
     }
+    // What follows a body that cannot be read, or a peer's end, is not looked at: RFC 9112 9.6.
+    if (isLast && table.has(slot, CLOSE_AFTER_SEND)) exchange.connection = CONNECTION_CLOSE;
   }
 
   // True exactly when the response is complete, and what is still to come of the request's body is

@@ -67,6 +67,22 @@ describe('pipelined requests of all kinds are answered in order (RFC 9112 9.3.2)
     );
   });
 
+  test('and peers that leave amid them leave nothing', async (t) => {
+    const before = await server().counter('connectionsOpen');
+    for (let round = 0; round < 40; round++) {
+      const pick = prng(round);
+      const peer = await HttpPeer.open(t, server().port);
+      const asked = Array.from({ length: 60 }, () => paths[pick(paths.length)]!);
+      await peer.send(asked.map((path) => request(path)).join(''));
+      for (let index = pick(4); index > 0; index--) await peer.response();
+      if (round % 2 === 0) peer.reset();
+      else peer.close();
+    }
+    await server().reportUntil(([accept]) => accept!.counters.connectionsOpen! <= before);
+    const peer = await HttpPeer.open(t, server().port);
+    equal((await peer.ask(request('/fast'))).body, 'fast');
+  });
+
   test('and one that is not safe waits for those before it, and they for it', async (t) => {
     const peer = await HttpPeer.open(t, server().port);
     const post = 'POST /whole HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nabc';
