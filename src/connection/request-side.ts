@@ -216,13 +216,15 @@ export class RequestSide {
     return at;
   }
 
-  // RFC 9112 9.3.2: only safe methods may be served at the same time.
+  // RFC 9112 9.3.2: only safe methods may be served at the same time. Not in HTTP/1.0: a response in
+  // pieces ends with the connection there, and what is behind it would be taken for a part of it.
   #mayPipeline(slot: number, status: number): boolean {
     const exchanges = this.#exchanges;
     if (!exchanges.mayPipeline(slot)) return false;
-    if (status !== PARSE_COMPLETE) return true;
+    if (status !== PARSE_COMPLETE) return exchanges.last(slot)!.version === 11;
     const { method, hasBody } = this.parser;
-    return isSafe(method) && !hasBody && exchanges.last(slot)!.safe;
+    const last = exchanges.last(slot)!;
+    return isSafe(method) && !hasBody && last.safe && last.version === 11;
   }
 
   #findRoute(start: number): number {
