@@ -339,8 +339,12 @@ export class Connections {
 
   // Exchanges have made progress: bytes that wait may be looked at again.
   #onProgress(slot: number): void {
-    if (this.table.state(slot) !== OPEN) return;
-    if (this.table.has(slot, SUSPENDED | BODY_PAUSED)) this.#defer(slot);
+    const { table } = this;
+    if (table.state(slot) !== OPEN) return;
+    // A response may end without a byte to send: then no completion tells that it did.
+    const isDone = this.#endsUnread(slot) && !this.#waiting.isAwaited(slot);
+    if (isDone || table.has(slot, SUSPENDED | BODY_PAUSED)) this.#defer(slot);
+    else this.#waiting.note(slot);
   }
 
   // The peer ended its side (RFC 9112 section 9.5): what it asked for before, it still gets.
