@@ -11,7 +11,7 @@
 
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { BoundResponse } from '../app/response.ts';
-import { LENGTH_UNKNOWN } from '../app/response.ts';
+import { LENGTH_UNKNOWN as SIZE_UNKNOWN } from '../app/response.ts';
 import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
@@ -23,6 +23,7 @@ import {
   CONNECTION_CLOSE,
   LAST_CHUNK_SIZE,
   LENGTH_CHUNKED,
+  LENGTH_UNKNOWN,
   LENGTH_UNTIL_CLOSE,
   RESPONSE_HEAD_SIZE_MAX,
   TEXT_PLAIN,
@@ -245,10 +246,10 @@ export class ResponseSide {
     if (!response.streams) {
       size = bodySize(body);
       response.streamBody();
-    } else if (response.ended && size === LENGTH_UNKNOWN && response.trailers.length === 0) {
+    } else if (response.ended && size === SIZE_UNKNOWN && response.trailers.length === 0) {
       size = response.queuedSize;
     }
-    if (size !== LENGTH_UNKNOWN) return this.#head(at, exchange, size, type);
+    if (size !== SIZE_UNKNOWN) return this.#head(at, exchange, size, type);
     exchange.chunked = exchange.version === 11;
     // HTTP/1.0 knows no chunks: the end of the connection ends the body, RFC 9112 6.3.
     if (!exchange.chunked) {
@@ -263,7 +264,10 @@ export class ResponseSide {
     const { status, fields } = response;
     this.#count(status);
     const lines = this.#lines(fields);
-    return this.#writer.head(at, status, connection, length, type, lines.bytes, 0, lines.size);
+    // The length of a 304 is that of what has not changed, which nobody said: RFC 9110 8.6.
+    const isSilent = status === 304 && response.bodySize === SIZE_UNKNOWN;
+    const said = isSilent ? LENGTH_UNKNOWN : length;
+    return this.#writer.head(at, status, connection, said, type, lines.bytes, 0, lines.size);
   }
 
   #lines(fields: readonly string[]): FieldLines {
