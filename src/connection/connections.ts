@@ -335,6 +335,7 @@ export class Connections {
   #onBodyWanted(slot: number): void {
     this.#responseSide.pump(slot);
     this.#onProgress(slot);
+    this.#waiting.note(slot);
   }
 
   // Exchanges have made progress: bytes that wait may be looked at again.

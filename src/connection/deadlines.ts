@@ -17,6 +17,8 @@ export const NOTHING = 0;
 export const NEXT_REQUEST = 1;
 export const HEAD = 2;
 export const BODY = 3;
+/** The handler, which has yet to ask for more of the body: its time is not the peer's. */
+export const BODY_HELD = 4;
 
 /** Slower than so many bytes a second, a body is not waited for longer than its timeout. */
 export const BODY_RATE_MIN = 1024;
@@ -26,7 +28,7 @@ export class Deadlines {
   readonly #options: RequestOptions;
   readonly #lookMs: number;
   // By connection: what is waited for; since when, in milliseconds of the clock; when bytes of a
-  // body came last; since when the responses in flight have to be taken.
+  // body came last, or since when it is held; since when the responses in flight have to be taken.
   readonly #awaited: Uint8Array;
   readonly #since: Int32Array;
   readonly #heard: Int32Array;
@@ -55,14 +57,19 @@ export class Deadlines {
   }
 
   /** `awaited` is waited for: from now on, unless it was before. */
-  await(slot: number, awaited: number): void {
-    if (awaited === this.#awaited[slot] && awaited !== NEXT_REQUEST) {
-      if (awaited === BODY) this.#heard[slot] = this.#loop.clock.nowMs;
-      return;
-    }
+  waitFor(slot: number, awaited: number): void {
+    const { nowMs } = this.#loop.clock;
+    const before = this.#awaited[slot]!;
     this.#awaited[slot] = awaited;
-    this.#since[slot] = this.#loop.clock.nowMs;
-    this.#heard[slot] = this.#loop.clock.nowMs;
+    const isSameBody = before >= BODY && awaited >= BODY;
+    if (before === BODY_HELD && isSameBody) {
+      if (awaited === BODY_HELD) return;
+      // The body as a whole has so much longer.
+      this.#since[slot] = (this.#since[slot]! + msBetween(this.#heard[slot]!, nowMs)) | 0;
+    } else if (!isSameBody && (awaited !== before || awaited === NEXT_REQUEST)) {
+      this.#since[slot] = nowMs;
+    }
+    this.#heard[slot] = nowMs;
   }
 
   /** What was waited for has come, and is not what is waited for next. */

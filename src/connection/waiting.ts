@@ -6,7 +6,9 @@ import { BODY_TIMEOUT, HEADER_TIMEOUT, IDLE, SEND_TIMEOUT } from './close-reason
 import type { ConnectionTable } from './connection-table.ts';
 import { BODY_PAUSED, DEFERRED, OPEN, SUSPENDED } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
-import { BODY, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
+import { BODY, BODY_HELD, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
+import type { Exchange } from './exchange.ts';
+import { BODY_DROPPED } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { RecvSide } from './recv-side.ts';
@@ -52,12 +54,14 @@ export class Waiting {
   note(slot: number): void {
     const table = this.#table;
     if (table.state(slot) !== OPEN) return;
+    const receiving = this.#exchanges.receiving(slot);
+    const waits = table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED);
     let awaited = NOTHING;
-    if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) awaited = NOTHING;
-    else if (this.#exchanges.receiving(slot) !== undefined) awaited = BODY;
+    if (receiving !== undefined) awaited = waits || !isWanted(receiving) ? BODY_HELD : BODY;
+    else if (waits) awaited = NOTHING;
     else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
     else if (!this.isAwaited(slot)) awaited = NEXT_REQUEST;
-    this.#deadlines.await(slot, awaited);
+    this.#deadlines.waitFor(slot, awaited);
   }
 
   /** It is time to look. True when the peer is late, and its connection has to go on otherwise. */
@@ -91,4 +95,8 @@ export class Waiting {
       this.#requestSide.bodySide.break(slot, receiving, REQUEST_TIMEOUT, BODY_TIMEOUT);
     }
   }
+}
+
+function isWanted({ bodyState, requestBody }: Exchange): boolean {
+  return bodyState === BODY_DROPPED || requestBody?.isWanted === true;
 }
