@@ -16,8 +16,6 @@ const CASES: [name: string, say: (peer: HttpPeer) => Promise<unknown>][] = [
   ['never asked', async () => {}],
   ['has asked', (peer) => peer.ask(FAST)],
   ['has asked for a task', (peer) => peer.ask(SLOW)],
-  ['has sent half a request', (peer) => peer.send(FAST.slice(0, 20))],
-  ['has sent half of its second request', (peer) => peer.ask(FAST + FAST.slice(0, 20))],
 ];
 
 for (const [name, say] of CASES) {
