@@ -10,6 +10,8 @@ import { ExchangeError } from './exchange-error.ts';
 
 /** Who receives the body: it is told when the handler wants more of it, or none of it. */
 export interface BodySource {
+  /** Bytes of the body that are still to come; 0 when only its last chunk will tell. */
+  readonly bodyLeft: number;
   onBodyWanted(): void;
 }
 
@@ -74,6 +76,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#begun = true;
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#ended) return Promise.resolve(NOTHING);
+    if (this.#source.bodyLeft > sizeMax) return Promise.reject(tooLarge(sizeMax));
     const whole = Promise.withResolvers<Uint8Array>();
     abandon(whole.promise);
     this.#whole = whole;
@@ -103,7 +106,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       return true;
     }
     if (this.#size + size > this.#wholeSizeMax) {
-      this.fail(new ExchangeError(`the body is larger than ${this.#wholeSizeMax} bytes`, 413));
+      this.fail(tooLarge(this.#wholeSizeMax));
       return false;
     }
     this.#grow(this.#size + size);
@@ -139,4 +142,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     space.set(this.#space.subarray(0, this.#size));
     this.#space = space;
   }
+}
+
+function tooLarge(sizeMax: number): ExchangeError {
+  return new ExchangeError(`the body is larger than ${sizeMax} bytes`, 413);
 }

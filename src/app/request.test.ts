@@ -12,7 +12,7 @@ function bound(text: string): BoundRequest {
   const bytes = new Uint8Array(new Uint8Array(all).buffer, 'other memory'.length);
   const parser = new RequestParser(REQUEST_LIMITS);
   const request = new BoundRequest(
-    { onBodyWanted: () => {} },
+    { bodyLeft: 0, onBodyWanted: () => {} },
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
     parser,
     100,

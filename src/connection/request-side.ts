@@ -223,13 +223,15 @@ export class RequestSide {
     return at;
   }
 
-  // RFC 9112 9.3.2: only safe methods may be served at the same time.
+  // RFC 9112 9.3.2: only safe methods may be served at the same time. In HTTP/1.0 a response may
+  // end with the connection, and what is behind it would be taken for a part of it.
   #mayPipeline(slot: number, status: number): boolean {
     const exchanges = this.#exchanges;
     if (!exchanges.mayPipeline(slot)) return false;
-    if (status !== PARSE_COMPLETE) return true;
+    const last = exchanges.last(slot)!;
+    if (status !== PARSE_COMPLETE) return last.version === 11;
     const { method, hasBody } = this.parser;
-    return isSafe(method) && !hasBody && exchanges.last(slot)!.safe;
+    return isSafe(method) && !hasBody && last.safe;
   }
 
   #findRoute(start: number): number {

@@ -233,12 +233,14 @@ export class ResponseSide {
     if (closes || ends) exchange.connection = CONNECTION_CLOSE;
   }
 
-  // True exactly when the response is complete, and what is still to come of the request's body is
-  // more than is worth dropping, or might never come: RFC 9110 10.1.1.
+  // True exactly when what is still to come of the request's body might never come, because its
+  // peer was told a final status in place of 100 (RFC 9110 10.1.1); or when the response is
+  // complete, and it is more than is worth dropping.
   #leavesBody(exchange: Exchange): boolean {
     if (exchange.bodyState !== BODY_OPEN) return false;
+    if (exchange.expectsContinue) return true;
     const isComplete = exchange.status !== BY_HANDLER || exchange.response.ended;
-    return isComplete && (exchange.expectsContinue || exchange.bodyLeft > BODY_DROP_MAX);
+    return isComplete && exchange.bodyLeft > BODY_DROP_MAX;
   }
 
   // What the server or a task answers with.

@@ -11,6 +11,7 @@ import {
   localPort,
   openTcpSocket,
   setNoDelay,
+  setNotSentMax,
   setReuseAddress,
   setReusePort,
   setV6Only,
@@ -18,6 +19,12 @@ import {
 
 /** The kernel caps it at net.core.somaxconn (listen(2)), 4096 since 5.4. */
 const BACKLOG = 4096;
+/**
+ * Without it a send buffer grows to megabytes for each peer that reads slowly (tcp_wmem), and says
+ * that there is space again only when a third of it was taken: too late for a send timeout to tell
+ * a slow peer from one that is gone.
+ */
+const NOT_SENT_SIZE_MAX = 131_072;
 
 export interface Listeners {
   readonly port: number;
@@ -41,6 +48,7 @@ export function bindListeners(host: string, port: number, count: number): Listen
       setReusePort(fd);
       setReuseAddress(fd);
       setNoDelay(fd);
+      setNotSentMax(fd, NOT_SENT_SIZE_MAX);
       if (isIPv6(host)) setV6Only(fd);
       bindSocket(fd, host, boundPort);
       boundPort = localPort(fd);

@@ -26,6 +26,7 @@ const SO_REUSEPORT = 15;
 const SO_ATTACH_FILTER = 26;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_NOTSENT_LOWAT = 25;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 
@@ -85,6 +86,14 @@ export function setReuseAddress(fd: number): void {
 /** On a listening socket: accepted sockets inherit it on Linux, which saves a call for each. */
 export function setNoDelay(fd: number): void {
   setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+/**
+ * The most bytes that wait in the kernel to be sent for the first time; more find no space. On a
+ * listening socket: accepted sockets inherit it (tcp(7), TCP_NOTSENT_LOWAT, 3.12).
+ */
+export function setNotSentMax(fd: number, size: number): void {
+  setOption(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, size);
 }
 
 export function isNoDelay(fd: number): boolean {

@@ -4,14 +4,10 @@
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { ParsedResponse } from './http-response.ts';
+import { parseResponse } from './http-response.ts';
 
-export interface HttpResponse {
-  readonly status: number;
-  /** Names in lower case. */
-  readonly fields: ReadonlyMap<string, string>;
-  readonly body: string;
-  /** Of all of it, in bytes. */
-  readonly size: number;
+export interface HttpResponse extends ParsedResponse {
   /** When its last byte was there, as `performance.now()` tells it. */
   readonly at: number;
 }
@@ -144,19 +140,10 @@ export class HttpPeer {
 
   #take(method: string): HttpResponse | undefined {
     this.#gather();
-    const headEnd = this.#received.indexOf('\r\n\r\n');
-    if (headEnd < 0) return undefined;
-    const head = this.#received.toString('latin1', 0, headEnd);
-    const [statusLine, ...lines] = head.split('\r\n');
-    const status = /^HTTP\/1\.1 (\d{3}) [A-Z]/.exec(statusLine!)?.[1];
-    if (status === undefined) throw new Error(`no status line: ${JSON.stringify(statusLine)}`);
-    const fields = new Map(lines.map(parseField));
-    const length = method === 'HEAD' ? 0 : Number(fields.get('content-length') ?? 0);
-    const end = headEnd + 4 + length;
-    if (this.#received.length < end) return undefined;
-    const body = this.#received.toString('latin1', headEnd + 4, end);
-    this.#received = this.#received.subarray(end);
-    return { status: Number(status), fields, body, size: end, at: this.#receivedAt };
+    const response = parseResponse(this.#received, method, this.endedBy === 'end');
+    if (response === undefined) return undefined;
+    this.#received = this.#received.subarray(response.size);
+    return { ...response, at: this.#receivedAt };
   }
 
   #gather(): void {
@@ -170,9 +157,4 @@ export class HttpPeer {
     this.#watchers.clear();
     for (const watcher of watchers) watcher();
   }
-}
-
-function parseField(line: string): [string, string] {
-  const colon = line.indexOf(':');
-  return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
 }
