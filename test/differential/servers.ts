@@ -1,5 +1,5 @@
-// What each of the two servers makes of a stream: which requests it accepted, with which bodies, and
-// with which status it refused the rest.
+// What each of the two servers makes of a stream: which requests it accepted, with which bodies,
+// and with which status it refused the rest.
 
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -10,7 +10,7 @@ import type { Stream } from './streams.ts';
 export interface Outcome {
   /** By accepted request; undefined when the server did not get to read it, or it was for HEAD. */
   readonly bodies: readonly (string | undefined)[];
-  /** The status of the refusal, 0 for one without a status, or undefined when nothing was refused. */
+  /** The status of the refusal, or undefined when nothing was refused. */
   readonly refused: number | undefined;
 }
 

@@ -1,5 +1,5 @@
-// Streams of requests from a seed: valid ones, with at most one among them that is hostile or almost
-// valid. What is wrong with that one is its kind.
+// Streams of requests from a seed: valid ones, with at most one among them that is hostile or
+// almost valid. What is wrong with that one is its kind.
 
 import type { Prng } from '../support/prng.ts';
 import { HOSTILE } from './hostile.ts';

@@ -1,5 +1,5 @@
-// The content of large transfers: blocks of 64 KiB that are all different, so that one that is lost,
-// repeated or moved changes the hash.
+// The content of large transfers: blocks of 64 KiB that are all different, so that one that is
+// lost, repeated or moved changes the hash.
 
 import { createHash } from 'node:crypto';
 

@@ -80,7 +80,7 @@ export class GoodClients {
     await Promise.all(this.#ends);
     const latencies = this.#latencies.sort((a, b) => a - b);
     const at = (share: number): string =>
-      `${latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))]!.toFixed(1)} ms`;
+      `${latencies[Math.floor((latencies.length - 1) * share)]!.toFixed(1)} ms`;
     const failures = this.#failures;
     check(failures.length === 0, `${failures.length} good clients failed: ${failures[0]}`);
     check(latencies.length > 1000, `only ${latencies.length} requests of good clients`);

@@ -1,5 +1,5 @@
-// Reads the responses that stand in a run of bytes, strictly: what a client could take for something
-// else is an error.
+// Reads the responses that stand in a run of bytes, strictly: what a client could take for
+// something else is an error.
 
 export interface ParsedResponse {
   readonly status: number;

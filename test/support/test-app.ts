@@ -86,6 +86,7 @@ export default defineApp({
         () => response.field('transfer-encoding', 'chunked'),
         () => response.field('Connection', 'keep-alive'),
         () => response.trailer('X', 'a\r\n\r\nHTTP/1.1 200 OK'),
+        () => response.field('X', 'y'.repeat(4096)),
       ];
       response.end(tries.map(refused).join(' '));
     },
