@@ -17,7 +17,7 @@ export type Child = {
   /** The exit code, or the name of the signal; never rejects. */
   readonly ended: Promise<number | string>;
   readonly kill: (signal: NodeJS.Signals) => void;
-  /** Calls back for each line of stdout from now on. */
+  /** Calls back for each line of stdout and of stderr from now on. */
   readonly onLine: (listener: (line: string) => void) => void;
   /** The end of what it wrote to stderr. */
   readonly errorOutput: () => string;
@@ -48,7 +48,7 @@ export function startChild(command: readonly string[], options: ChildOptions): C
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-ERROR_CHARACTERS_MAX);
   });
-  const lines = createInterface({ input: child.stdout });
+  const outputs = [child.stdout, child.stderr].map((input) => createInterface({ input }));
   const { promise: ended, resolve } = Promise.withResolvers<number | string>();
   child.once('error', (error) => {
     errors += error.message;
@@ -64,7 +64,9 @@ export function startChild(command: readonly string[], options: ChildOptions): C
     pid: child.pid ?? 0,
     ended,
     kill: (signal) => child.kill(signal),
-    onLine: (listener) => lines.on('line', listener),
+    onLine: (listener) => {
+      for (const lines of outputs) lines.on('line', listener);
+    },
     errorOutput: () => errors.trim(),
   };
 }

@@ -32,9 +32,9 @@ async function startResponder(t: TestContext): Promise<string | undefined> {
   }
   compileResponder();
   const row = serverTable(undefined).find(({ name }) => name === EPOLL)!;
-  const { url, stop } = await startServer(row, undefined);
+  const { origin, stop } = await startServer(row, undefined);
   t.after(stop);
-  return url;
+  return origin;
 }
 
 test('the C responder', { timeout: 60_000 }, async (t) => {

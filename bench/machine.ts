@@ -9,6 +9,8 @@ export type Tool = {
   readonly name: string;
   readonly purpose: string;
   readonly debianPackage: string;
+  /** Where it lies if that is a folder which the PATH of a user often lacks. */
+  readonly folder?: string;
 };
 
 export const CC: Tool = {
@@ -27,6 +29,13 @@ export const TASKSET: Tool = {
   debianPackage: 'util-linux',
 };
 
+export const NGINX_TOOL: Tool = {
+  name: 'nginx',
+  purpose: 'is the server "nginx", which is left out',
+  debianPackage: 'nginx-light',
+  folder: '/usr/sbin',
+};
+
 /** The one line for a tool that is not there. */
 export function missingLine(tool: Tool): string {
   const { name, purpose, debianPackage } = tool;
@@ -34,8 +43,14 @@ export function missingLine(tool: Tool): string {
 }
 
 export function hasTool(tool: Tool): boolean {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.some((folder) => isExecutable(join(folder, tool.name)));
+  return toolPath(tool) !== undefined;
+}
+
+/** Undefined when it is not there. */
+export function toolPath({ name, folder }: Tool): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((entry) => entry !== '');
+  if (folder !== undefined) folders.push(folder);
+  return folders.map((entry) => join(entry, name)).find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

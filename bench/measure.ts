@@ -1,10 +1,12 @@
 // One measured run: a fresh server, a warm-up, then the load with everything counted around it.
 
 import { setImmediate } from 'node:timers/promises';
+import { checkAnswer } from './check-answer.ts';
 import { type CpuTime, cpuBetween, sampleCpu } from './cpu-time.ts';
 import type { GcCounts } from './gc-trace.ts';
+import type { Scenario } from './scenarios.ts';
 import { type ServerRow, startServer } from './servers.ts';
-import { runWrk, type Scenario, type WrkResult } from './wrk.ts';
+import { runWrk, type WrkResult } from './wrk.ts';
 
 const WARM_UP_SECONDS = 1;
 const SECONDS_MAX = 60;
@@ -36,7 +38,8 @@ export type RunPlan = {
 export async function measure({ round, scenario, server, size, pins }: RunPlan): Promise<Run> {
   const running = await startServer(server, pins.server);
   try {
-    const load = { url: running.url, scenario, cpu: pins.load };
+    await checkAnswer(running.origin, scenario);
+    const load = { origin: running.origin, scenario, cpu: pins.load };
     const warmUp = await runWrk({ ...load, seconds: WARM_UP_SECONDS });
     const seconds = secondsOf(size, warmUp.requestsPerSecond);
 

@@ -1,15 +1,54 @@
 // The yardstick most readers know: `node:http` in one thread, with the least work its API allows
-// for an empty 200. Its Date and keep-alive fields are as they come, because its users get those.
+// for each answer. Its Date and keep-alive fields are as they come, because its users get those.
 //
 //     node bench/node-http.ts PORT         0 takes a free port; the ready line names it
 
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import {
+  BROWSER_TARGET,
+  EMPTY_PATH,
+  LARGE_PATH,
+  LARGE_SIZE,
+  SMALL_PATH,
+  SMALL_SIZE,
+  UPLOAD_PATH,
+  UPLOAD_SIZE,
+} from './targets.ts';
+
+const small = Buffer.alloc(SMALL_SIZE);
+const large = Buffer.alloc(LARGE_SIZE);
 
 const server = createServer((request, response) => {
-  response.statusCode = request.url === '/test/fast' ? 200 : 404;
-  response.end();
+  switch (request.url) {
+    case EMPTY_PATH:
+    case BROWSER_TARGET:
+      response.end();
+      break;
+    case SMALL_PATH:
+      response.end(small);
+      break;
+    case LARGE_PATH:
+      response.end(large);
+      break;
+    case UPLOAD_PATH:
+      takeUpload(request, response);
+      break;
+    default:
+      response.statusCode = 404;
+      response.end();
+  }
 });
+
+function takeUpload(request: IncomingMessage, response: ServerResponse): void {
+  const pieces: Buffer[] = [];
+  request.on('data', (piece: Buffer) => pieces.push(piece));
+  request.on('end', () => {
+    response.statusCode = Buffer.concat(pieces).length === UPLOAD_SIZE ? 200 : 400;
+    response.end();
+  });
+}
+
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', 4096, () => {
   const { port } = server.address() as AddressInfo;
   process.stdout.write(`node-http listening on http://127.0.0.1:${port}\n`);

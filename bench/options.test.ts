@@ -23,11 +23,19 @@ test('lists and numbers', () => {
   );
 });
 
+test('more scenarios, by name or all', () => {
+  const names = (...line: string[]) => parseOptions(line).scenarios.map(({ name }) => name);
+  deepEqual(names('--only', 'upload,10k'), ['10k', 'upload']);
+  const all = ['keep-alive', 'pipelined', 'connect', '10k', '1m', 'browser', 'upload'];
+  deepEqual(names('--all'), all);
+});
+
 test('wrong usage is a sentence', () => {
   throws(() => parseOptions(['--rounds', '0']), /--rounds: "0" is not a whole number/);
   throws(() => parseOptions(['--seconds', '1.5']), /--seconds/);
   throws(() => parseOptions(['--seconds', '1', '--requests', '1']), /exclude/);
   throws(() => parseOptions(['--only', 'nothing']), /there is no "nothing", only keep-alive/);
+  throws(() => parseOptions(['--all', '--only', '1m']), /--all and --only exclude each other/);
   throws(() => parseOptions(['--surprise']), /surprise/);
 });
 

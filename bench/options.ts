@@ -3,7 +3,9 @@
 
 import { parseArgs } from 'node:util';
 import type { RunSize } from './measure.ts';
-import { SCENARIOS, type Scenario } from './wrk.ts';
+import { SCENARIOS, type Scenario } from './scenarios.ts';
+
+const DEFAULTS = SCENARIOS.filter(({ byDefault }) => byDefault);
 
 export const HELP = `Compares HTTP servers on this machine: CPU time, garbage, latency.
 
@@ -13,15 +15,18 @@ export const HELP = `Compares HTTP servers on this machine: CPU time, garbage, l
   --seconds N       whole seconds of a measured run (default 3)
   --requests N      instead of --seconds: as many whole seconds (60 at most) as N requests
                     take at the rate of the warm-up; makes the garbage of servers comparable
-  --only LIST       scenarios, comma-separated: ${SCENARIOS.map(({ name }) => name).join(', ')}
+  --only LIST       scenarios, comma-separated:
+                    ${names(SCENARIOS)}
+                    (default ${names(DEFAULTS)})
+  --all             every scenario
   --servers LIST    servers, comma-separated: millrace, millrace-epoll, baseline, epoll,
-                    node-http
+                    node-http, nginx; each runs in the scenarios it can answer
   --baseline DIR    another checkout of Millrace to compare with, as server "baseline"
   --json FILE       also writes every run to FILE
   --help            this text
 
-Needs wrk, taskset and cc; says what it goes without. Exit code: 0 all is measured; 1 a server
-failed or answered wrongly; 64 wrong usage; 69 no load generator.`;
+Needs wrk, taskset, cc and, for files, nginx; says what it goes without. Exit code: 0 all is
+measured; 1 a server failed or answered wrongly; 64 wrong usage; 69 no load generator.`;
 
 export type Options = {
   readonly help: boolean;
@@ -43,6 +48,7 @@ export function parseOptions(commandLine: readonly string[]): Options {
       seconds: { type: 'string' },
       requests: { type: 'string' },
       only: { type: 'string' },
+      all: { type: 'boolean', default: false },
       servers: { type: 'string' },
       baseline: { type: 'string' },
       json: { type: 'string' },
@@ -52,6 +58,8 @@ export function parseOptions(commandLine: readonly string[]): Options {
   if (values.seconds !== undefined && values.requests !== undefined) {
     throw new Error('--seconds and --requests exclude each other');
   }
+  if (values.all && values.only !== undefined)
+    throw new Error('--all and --only exclude each other');
   return {
     help: values.help,
     rounds: positive('--rounds', values.rounds),
@@ -59,11 +67,20 @@ export function parseOptions(commandLine: readonly string[]): Options {
       values.requests === undefined
         ? { seconds: positive('--seconds', values.seconds ?? '3') }
         : { requests: positive('--requests', values.requests) },
-    scenarios: values.only === undefined ? SCENARIOS : select('--only', values.only, SCENARIOS),
+    scenarios: chooseScenarios(values.all, values.only),
     servers: values.servers?.split(','),
     baseline: values.baseline,
     json: values.json,
   };
+}
+
+function chooseScenarios(all: boolean, only: string | undefined): readonly Scenario[] {
+  if (only !== undefined) return select('--only', only, SCENARIOS);
+  return all ? SCENARIOS : DEFAULTS;
+}
+
+function names(scenarios: readonly Scenario[]): string {
+  return scenarios.map(({ name }) => name).join(', ');
 }
 
 /** The entries that a comma-separated list names, in the order of the table. */

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { GcCounts } from './gc-trace.ts';
 import type { Run } from './measure.ts';
 import { formatTable, isFaulty, median, ratio, reportScenario } from './report.ts';
-import { SCENARIOS, type WrkResult } from './wrk.ts';
+import { SCENARIOS } from './scenarios.ts';
+import type { WrkResult } from './wrk.ts';
 
 const [KEEP_ALIVE, PIPELINED] = SCENARIOS;
 
@@ -64,6 +65,16 @@ test('a table: figures, references, garbage over all rounds', () => {
   match(millrace!, /^millrace +11\.0 +\(10\.0-12\.0\) +1\.38 +91667 +200 +900 +4\.00 +1\/1$/);
   match(epoll!, /^epoll +8\.00 +\(8\.00-8\.00\) +1\.00 +125000 +200 +900 +- +-$/);
   deepEqual(remarks, []);
+});
+
+test('without the C responder the ratios are to node:http', () => {
+  const scenario = SCENARIOS.find(({ name }) => name === '1m')!;
+  const report = reportScenario(scenario, [
+    run('millrace', 1, { cpuUs: 30, scenario: scenario.name }),
+    run('node-http', 1, { cpuUs: 20, scenario: scenario.name }),
+  ]);
+  match(report, /^server +µs CPU +\(min-max\) +x node-http +requests\/s/m);
+  match(report, /^millrace +30\.0 +\S+ +1\.50 /m);
 });
 
 test('latencies that wrk cannot know are not printed', () => {

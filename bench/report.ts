@@ -3,8 +3,8 @@
 // the rounds, because one run may hold no collection at all.
 
 import type { Run } from './measure.ts';
+import type { Scenario } from './scenarios.ts';
 import { BASELINE, EPOLL, NODE_HTTP } from './servers.ts';
-import type { Scenario } from './wrk.ts';
 
 /** The servers that others are set in relation to. */
 const REFERENCES: readonly string[] = [EPOLL, NODE_HTTP, BASELINE];

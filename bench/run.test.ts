@@ -1,6 +1,6 @@
 // The harness as a user starts it, in its smallest size.
 
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,6 +57,12 @@ test('without tools it says what is missing, and ends with 69', async () => {
   match(errors, /^bench: cc is missing: .*\(Debian package: gcc\)$/m);
 });
 
+test('a compiler is asked for only where the C responder takes part', async () => {
+  const { code, errors } = await bench(['--only', '10k'], { PATH: '' });
+  equal(code, 69);
+  doesNotMatch(errors, /cc is missing/);
+});
+
 test('help, and wrong usage', async () => {
   const help = await bench(['--help']);
   equal(help.code, 0);
@@ -65,7 +71,10 @@ test('help, and wrong usage', async () => {
   equal(wrong.code, 64);
   match(
     wrong.errors,
-    /^bench: --servers: there is no "apache", only millrace, millrace-epoll, epoll, node-http$/m,
+    /^bench: --servers: there is no "apache", only millrace, .*, epoll, node-http, nginx$/m,
   );
   equal((await bench(['--servers', 'baseline'])).code, 64);
+  const unable = await bench(['--servers', 'epoll', '--only', 'upload']);
+  equal(unable.code, 64);
+  match(unable.errors, /^bench: --servers: none of them can answer "upload", only millrace,/m);
 });

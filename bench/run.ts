@@ -1,4 +1,4 @@
-// `npm run bench`: compares Millrace with a C responder and with node:http on this machine.
+// `npm run bench`: compares Millrace with a C responder, node:http and nginx on this machine.
 //
 // The server has one CPU, the load another. Rounds are interleaved: in each, every server runs once
 // per scenario, freshly started, in an order that rotates from round to round, so that a machine
@@ -12,6 +12,7 @@ import {
   hasTool,
   machineLine,
   missingLine,
+  NGINX_TOOL,
   TASKSET,
   type Tool,
   WRK,
@@ -19,7 +20,14 @@ import {
 import { measure, type Pins, type Run } from './measure.ts';
 import { HELP, type Options, parseOptions, select } from './options.ts';
 import { cpuUsPerRequest, isFaulty, LEGEND, reportScenario } from './report.ts';
-import { BASELINE, compileResponder, EPOLL, type ServerRow, serverTable } from './servers.ts';
+import {
+  BASELINE,
+  compileResponder,
+  EPOLL,
+  NGINX,
+  type ServerRow,
+  serverTable,
+} from './servers.ts';
 
 // Exit codes of sysexits.h.
 const EX_USAGE = 64;
@@ -41,12 +49,12 @@ async function main(): Promise<number> {
   }
   const hasWrk = findTool(WRK);
   const hasTaskset = findTool(TASKSET);
-  const wantsResponder = servers.some(({ name }) => name === EPOLL);
-  const hasCompiler = !wantsResponder || findTool(CC);
+  const missing = servers.filter(({ name }) => !hasToolsOf(name));
   if (!hasWrk) return EX_UNAVAILABLE;
-  if (wantsResponder && !(hasCompiler && compileOrSay())) {
-    servers = servers.filter(({ name }) => name !== EPOLL);
+  if (servers.some(isResponder) && !missing.some(isResponder) && !compileOrSay()) {
+    missing.push(...servers.filter(isResponder));
   }
+  servers = servers.filter((server) => !missing.includes(server));
 
   const cpus = allowedCpus();
   const pins = choosePins(cpus, hasTaskset);
@@ -67,13 +75,27 @@ async function main(): Promise<number> {
   return failed || runs.length === 0 || runs.some(isFaulty) ? 1 : 0;
 }
 
-function chooseServers({ servers, baseline }: Options): ServerRow[] {
+// Those that can answer any of the scenarios.
+function chooseServers({ scenarios, servers, baseline }: Options): ServerRow[] {
   const table = serverTable(baseline);
-  if (servers === undefined) return table;
-  if (servers.includes(BASELINE) && baseline === undefined) {
+  if (servers?.includes(BASELINE) && baseline === undefined) {
     throw new Error('--servers: "baseline" needs --baseline DIR');
   }
-  return select('--servers', servers.join(','), table);
+  const chosen = servers === undefined ? table : select('--servers', servers.join(','), table);
+  for (const { name, servers: able } of scenarios) {
+    if (chosen.some((server) => able.includes(server.name))) continue;
+    throw new Error(`--servers: none of them can answer "${name}", only ${able.join(', ')}`);
+  }
+  return chosen.filter(({ name }) => scenarios.some((scenario) => scenario.servers.includes(name)));
+}
+
+function isResponder({ name }: ServerRow): boolean {
+  return name === EPOLL;
+}
+
+function hasToolsOf(server: string): boolean {
+  if (server === EPOLL) return findTool(CC);
+  return server !== NGINX || findTool(NGINX_TOOL);
 }
 
 function findTool(tool: Tool): boolean {
@@ -107,24 +129,24 @@ function planLine({ rounds, size }: Options, { server, load }: Pins): string {
   return `${rounds} rounds of ${length} after 1 s of warm-up; ${place}; one wrk thread`;
 }
 
-// A server that fails once is left out from then on: one line, not one per run.
+// A server that fails once is left out of that scenario from then on: one line, not one per run.
 async function runRounds(options: Options, servers: readonly ServerRow[], pins: Pins) {
   const runs: Run[] = [];
   const failures = new Set<string>();
   for (let round = 1; round <= options.rounds; round++) {
     for (const scenario of options.scenarios) {
-      for (const server of rotated(servers, round - 1)) {
-        if (failures.has(server.name)) continue;
+      const able = servers.filter(({ name }) => scenario.servers.includes(name));
+      for (const server of rotated(able, round - 1)) {
+        const failure = `${server.name} failed in ${scenario.name}`;
+        if (failures.has(failure)) continue;
         try {
           const run = await measure({ round, scenario, server, size: options.size, pins });
           runs.push(run);
           const cost = cpuUsPerRequest(run).toFixed(2);
           say(`round ${round}, ${scenario.name}, ${server.name}: ${cost} µs CPU per request`);
         } catch (error) {
-          failures.add(server.name);
-          say(
-            `bench: ${server.name} failed in ${scenario.name} and is left out: ${message(error)}`,
-          );
+          failures.add(failure);
+          say(`bench: ${failure} and is left out there: ${message(error)}`);
         }
       }
     }

@@ -1,30 +1,38 @@
 // The servers that are compared: a table, and what it takes to run one.
 //
 // To add a server, add a row: a command that stays in the foreground as one process, and prints a
-// line with its URL once it listens.
+// line once it listens, with its URL unless the launch knows that; and name it in the scenarios it
+// can answer.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
-import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { type Child, startChild } from './child.ts';
 import { GcTrace } from './gc-trace.ts';
+import { NGINX_TOOL, toolPath } from './machine.ts';
+import { launchNginx } from './nginx.ts';
 
 const STARTS_WITHIN_MS = 10_000;
 const STOPS_WITHIN_MS = 3_000;
-const TARGET = '/test/fast';
 
 export type ServerRow = {
   readonly name: string;
   readonly what: string;
-  readonly command: readonly string[];
-  readonly cwd?: string;
   /** A file without which the server cannot run. */
   readonly needs: string;
-  /** Finds the URL in the line that says it listens. */
+  /** What to run, asked for anew at each start. */
+  readonly launch: () => Launch | Promise<Launch>;
+  /** Finds the line that says it listens and, unless the launch knows it, the origin in it. */
   readonly ready: RegExp;
   /** True when its standard output carries V8's `--trace-gc` lines. */
   readonly tracesGc: boolean;
+};
+
+export type Launch = {
+  readonly command: readonly string[];
+  readonly cwd?: string;
+  /** Such as `http://127.0.0.1:8080`; undefined: the ready line holds it. */
+  readonly origin?: string;
 };
 
 export const MILLRACE = 'millrace';
@@ -32,9 +40,12 @@ export const MILLRACE_EPOLL = 'millrace-epoll';
 export const BASELINE = 'baseline';
 export const EPOLL = 'epoll';
 export const NODE_HTTP = 'node-http';
+export const NGINX = 'nginx';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const RESPONDER_SOURCE = join(import.meta.dirname, 'epoll-responder.c');
+const APP = join(import.meta.dirname, 'app.ts');
+const NODE_HTTP_SERVER = join(import.meta.dirname, 'node-http.ts');
 const RESPONDER = join(import.meta.dirname, 'build', 'epoll-responder');
 
 const READY = /http:\/\/127\.0\.0\.1:\d+/;
@@ -53,19 +64,20 @@ export function serverTable(baseline: string | undefined): ServerRow[] {
     {
       name: EPOLL,
       what: 'bench/epoll-responder.c: what the kernel alone costs',
-      command: [RESPONDER, '0'],
       needs: RESPONDER,
+      launch: () => ({ command: [RESPONDER, '0'] }),
       ready: READY,
       tracesGc: false,
     },
     {
       name: NODE_HTTP,
       what: 'node:http, one thread',
-      command: [...TRACED_NODE, join(import.meta.dirname, 'node-http.ts'), '0'],
-      needs: join(import.meta.dirname, 'node-http.ts'),
+      needs: NODE_HTTP_SERVER,
+      launch: () => ({ command: [...TRACED_NODE, NODE_HTTP_SERVER, '0'] }),
       ready: READY,
       tracesGc: true,
     },
+    nginx(toolPath(NGINX_TOOL) ?? NGINX_TOOL.name),
   );
   return rows;
 }
@@ -73,14 +85,26 @@ export function serverTable(baseline: string | undefined): ServerRow[] {
 // One accept thread, because the server has one CPU.
 function millrace(name: string, what: string, root: string, ...options: string[]): ServerRow {
   const program = join(root, 'bin', 'millrace.js');
+  const command = [...TRACED_NODE, program, APP, '-p', '0', '-A', '1', '-w', '1', ...options];
   return {
     name,
     what,
-    command: [...TRACED_NODE, program, '-p', '0', '-A', '1', '-w', '1', ...options],
-    cwd: root,
     needs: program,
+    launch: () => ({ command, cwd: root }),
     ready: READY,
     tracesGc: true,
+  };
+}
+
+function nginx(program: string): ServerRow {
+  return {
+    name: NGINX,
+    what: 'nginx, one process, files by sendfile',
+    needs: program,
+    launch: () => launchNginx(program),
+    // The first line it logs after it listens.
+    ready: /\[notice\] .*: nginx\/\d/,
+    tracesGc: false,
   };
 }
 
@@ -95,22 +119,23 @@ export function compileResponder(): void {
 
 export type RunningServer = {
   readonly pid: number;
-  readonly url: string;
+  readonly origin: string;
   readonly gc: GcTrace;
   /** @throws Error when the server has ended by itself. */
   readonly checkRuns: () => void;
   readonly stop: () => Promise<void>;
 };
 
-/** @throws Error when it does not start, or answers anything but an empty 200. */
+/** @throws Error when it does not start. */
 export async function startServer(row: ServerRow, cpu: number | undefined): Promise<RunningServer> {
   if (!existsSync(row.needs)) throw new Error(`${row.needs} is missing`);
-  const options = row.cwd === undefined ? { cpu } : { cpu, cwd: row.cwd };
-  const child = startChild(row.command, options);
+  const launch = await row.launch();
+  const options = launch.cwd === undefined ? { cpu } : { cpu, cwd: launch.cwd };
+  const child = startChild(launch.command, options);
   const gc = new GcTrace();
   try {
-    const url = (await readyUrl(row, child, gc)) + TARGET;
-    await checkAnswer(url);
+    const readyText = await readyTextOf(row, child, gc);
+    const origin = launch.origin ?? readyText;
     let endedWith: number | string | undefined;
     void child.ended.then((code) => {
       endedWith = code;
@@ -119,14 +144,14 @@ export async function startServer(row: ServerRow, cpu: number | undefined): Prom
       if (endedWith === undefined) return;
       throw new Error(`it ended with ${endedWith} under load: ${child.errorOutput()}`);
     };
-    return { pid: child.pid, url, gc, checkRuns, stop: () => stop(child) };
+    return { pid: child.pid, origin, gc, checkRuns, stop: () => stop(child) };
   } catch (error) {
     await stop(child);
     throw error;
   }
 }
 
-async function readyUrl(row: ServerRow, child: Child, gc: GcTrace): Promise<string> {
+async function readyTextOf(row: ServerRow, child: Child, gc: GcTrace): Promise<string> {
   const ready = Promise.withResolvers<string>();
   const timer = setTimeout(
     () => ready.reject(new Error(`no ready line within ${STARTS_WITHIN_MS} ms`)),
@@ -134,8 +159,8 @@ async function readyUrl(row: ServerRow, child: Child, gc: GcTrace): Promise<stri
   );
   child.onLine((line) => {
     if (row.tracesGc) gc.add(line);
-    const url = row.ready.exec(line);
-    if (url !== null) ready.resolve(url[0]);
+    const found = row.ready.exec(line);
+    if (found !== null) ready.resolve(found[0]);
   });
   void child.ended.then((code) =>
     ready.reject(new Error(`it ended with ${code} before it listened: ${child.errorOutput()}`)),
@@ -145,25 +170,6 @@ async function readyUrl(row: ServerRow, child: Child, gc: GcTrace): Promise<stri
   } finally {
     clearTimeout(timer);
   }
-}
-
-// A server that answers something else may well be faster.
-async function checkAnswer(url: string): Promise<void> {
-  const answer = Promise.withResolvers<void>();
-  const request = get(url, { agent: false, timeout: STARTS_WITHIN_MS }, (response) => {
-    let size = 0;
-    response.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-    });
-    response.on('error', answer.reject);
-    response.on('end', () => {
-      if (response.statusCode === 200 && size === 0) answer.resolve();
-      else answer.reject(new Error(`it answers ${response.statusCode} with ${size} bytes`));
-    });
-  });
-  request.on('timeout', () => request.destroy(new Error('it does not answer')));
-  request.on('error', answer.reject);
-  await answer.promise;
 }
 
 async function stop(child: Child): Promise<void> {

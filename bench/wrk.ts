@@ -1,47 +1,7 @@
-// The load: the scenarios, the wrk command of each, and what wrk prints when it is done.
+// The load: the wrk command of a scenario, and what wrk prints when it is done.
 
-import { join } from 'node:path';
 import { startChild } from './child.ts';
-
-export const CONNECTIONS = 64;
-const PIPELINE_DEPTH = 16;
-
-export type Scenario = {
-  readonly name: string;
-  readonly what: string;
-  /** What comes before and behind the URL on wrk's command line. */
-  readonly options: readonly string[];
-  readonly scriptArguments: readonly string[];
-  /** False where wrk's percentiles are not to be believed, see `pipelined`. */
-  readonly latency: boolean;
-};
-
-export const SCENARIOS: readonly Scenario[] = [
-  {
-    name: 'keep-alive',
-    what: `${CONNECTIONS} connections, one request in flight on each`,
-    options: [],
-    scriptArguments: [],
-    latency: true,
-  },
-  {
-    name: 'pipelined',
-    what: `${CONNECTIONS} connections, ${PIPELINE_DEPTH} requests in flight on each`,
-    options: ['-s', join(import.meta.dirname, 'pipeline.lua')],
-    scriptArguments: ['--', String(PIPELINE_DEPTH)],
-    // wrk fills in latencies it thinks it missed ("coordinated omission") as if every request were
-    // sent by itself. With batches most of its figures are then inventions, the high percentiles
-    // often 0 (wg/wrk, issues 236 and 354).
-    latency: false,
-  },
-  {
-    name: 'connect',
-    what: `${CONNECTIONS} clients, a connection per request; latency from connected on`,
-    options: ['-H', 'Connection: close'],
-    scriptArguments: [],
-    latency: true,
-  },
-];
+import type { Scenario } from './scenarios.ts';
 
 export type WrkResult = {
   readonly requests: number;
@@ -118,26 +78,14 @@ function find(output: string, pattern: RegExp): string {
 
 /** `cpu` undefined: not pinned. */
 export type Load = {
-  readonly url: string;
+  readonly origin: string;
   readonly scenario: Scenario;
   readonly seconds: number;
   readonly cpu: number | undefined;
 };
 
-export async function runWrk({ url, scenario, seconds, cpu }: Load): Promise<WrkResult> {
-  const child = startChild(
-    [
-      'wrk',
-      '-t1',
-      `-c${CONNECTIONS}`,
-      `-d${seconds}s`,
-      '--latency',
-      ...scenario.options,
-      url,
-      ...scenario.scriptArguments,
-    ],
-    { cpu },
-  );
+export async function runWrk(load: Load): Promise<WrkResult> {
+  const child = startChild(wrkCommand(load), { cpu: load.cpu });
   let output = '';
   child.onLine((line) => {
     output += `${line}\n`;
@@ -145,4 +93,19 @@ export async function runWrk({ url, scenario, seconds, cpu }: Load): Promise<Wrk
   const code = await child.ended;
   if (code !== 0) throw new Error(`wrk ended with ${code}: ${child.errorOutput()}`);
   return parseWrk(output);
+}
+
+function wrkCommand({ origin, scenario, seconds }: Load): string[] {
+  const { connections, fields, script, target } = scenario;
+  return [
+    'wrk',
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--latency',
+    ...fields.flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
+    ...(script === undefined ? [] : ['-s', script[0]]),
+    origin + target,
+    ...(script === undefined ? [] : ['--', String(script[1])]),
+  ];
 }
