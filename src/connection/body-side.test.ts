@@ -134,7 +134,6 @@ test('a body that announces more than the limit is 413 at once, and dropped', as
   bench.closed();
 });
 
-
 test('a handler may answer a body that is too large itself', async () => {
   const bench = new ExchangeBench({
     'POST /whole': async (request, response) => {

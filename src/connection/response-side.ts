@@ -278,9 +278,10 @@ export class ResponseSide {
     if (size !== LENGTH_UNKNOWN) return this.#head(at, exchange, size, type);
     exchange.chunked = exchange.version === 11;
     // HTTP/1.0 knows no chunks: the end of the connection ends the body, RFC 9112 6.3.
-    if (!exchange.chunked) {
+    if (!exchange.chunked && exchange.connection !== CONNECTION_CLOSE) {
+      // The peer did not ask for the close, and may be sending its next request.
       exchange.connection = CONNECTION_CLOSE;
-      this.#table.setFlag(exchange.slot, CLOSE_AFTER_SEND);
+      this.#table.setFlag(exchange.slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
     }
     return this.#head(at, exchange, exchange.chunked ? LENGTH_CHUNKED : LENGTH_UNTIL_CLOSE, type);
   }

@@ -10,6 +10,7 @@ import {
   DEFERRED,
   OPEN,
   RECEIVES_BODY,
+  SEND_IN_FLIGHT,
   SUSPENDED,
 } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -74,7 +75,9 @@ export class Waiting {
   /** It is time to look. True when the peer is late, and its connection has to go on otherwise. */
   look(slot: number): boolean {
     const deadlines = this.#deadlines;
-    if (this.#sendSide.isOwing(slot) && deadlines.sendLeft(slot) <= 0) {
+    // What was written in this phase is not sent yet, and has its time from then on.
+    const isSending = this.#table.has(slot, SEND_IN_FLIGHT);
+    if (isSending && deadlines.sendLeft(slot) <= 0) {
       this.#lifecycle.terminate(slot, SEND_TIMEOUT);
       return false;
     }
@@ -86,7 +89,7 @@ export class Waiting {
       if (this.#table.state(slot) !== OPEN) return false;
       left = deadlines.left(slot, 0);
     }
-    if (this.#sendSide.isOwing(slot)) left = Math.min(left, deadlines.sendLeft(slot));
+    if (isSending) left = Math.min(left, deadlines.sendLeft(slot));
     deadlines.look(slot, left);
     return isLate;
   }
