@@ -142,11 +142,16 @@ const cases: Record<string, (bench: Bench) => void> = {
   'a send that waits goes on when the peer reads, without any other operation': (bench) => {
     const { peer, fd } = bench.connect(4096);
     const sent = fill(bench, fd);
-    equal(peer.recvExactly(sent).length, sent);
-    const { operation, result } = bench.next();
-    equal(operation, SEND);
-    ok(result > 0);
-    equal(peer.recvExactly(result).length, result);
+    let received = 0;
+    let done = bench.poll()[0];
+    // A backend may go on until all of it was taken, which is more than the two sockets buffer.
+    for (; done === undefined; done = bench.poll()[0]) {
+      if (peer.hasBytes()) received += peer.recv(1 << 20).length;
+    }
+    equal(done.operation, SEND);
+    ok(done.result > 0);
+    const rest = sent + done.result - received;
+    equal(peer.recvExactly(rest).length, rest);
     closeSync(fd);
     peer.close();
   },

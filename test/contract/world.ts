@@ -5,6 +5,8 @@ export interface Peer {
   send(text: string): void;
   /** Bytes as they come, or an empty string when the connection has ended. */
   recv(sizeMax?: number): string;
+  /** True exactly when `recv` would not wait. */
+  hasBytes(): boolean;
   recvExactly(size: number): string;
   endSending(): void;
   close(): void;

@@ -32,6 +32,10 @@ class SimPeer implements Peer {
     return this.#socket.peerRead(sizeMax).toString('latin1');
   }
 
+  hasBytes(): boolean {
+    return this.#socket.toPeer.size > 0 || this.#socket.peerSawEnd;
+  }
+
   recvExactly(size: number): string {
     let text = '';
     while (text.length < size) {

@@ -8,6 +8,8 @@ import { closeDescriptor, shutdownSocket } from '../../src/kernel/sockets.ts';
 const socket = bind('socket', ['int32', 'int32', 'int32'], 'int32');
 const connect = bind('connect', ['int32', 'buffer', 'uint32'], 'int32');
 const send = bind('send', ['int32', 'buffer', 'uint64', 'int32'], 'int32');
+const MSG_PEEK = 2;
+const MSG_DONTWAIT = 0x40;
 const recv = bind('recv', ['int32', 'buffer', 'uint64', 'int32'], 'int32');
 const setsockopt = bind('setsockopt', ['int32', 'int32', 'int32', 'buffer', 'uint32'], 'int32');
 const AF_INET = 2;
@@ -53,6 +55,11 @@ export class RawPeer {
     const bytes = Buffer.alloc(sizeMax);
     const size = checked('recv', recv(this.fd, bytes, BigInt(sizeMax), 0));
     return bytes.toString('latin1', 0, size);
+  }
+
+  /** True exactly when `recv` would not wait. */
+  hasBytes(): boolean {
+    return recv(this.fd, Buffer.alloc(1), 1n, MSG_PEEK | MSG_DONTWAIT) >= 0;
   }
 
   recvExactly(size: number): string {
