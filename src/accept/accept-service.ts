@@ -171,7 +171,8 @@ export class AcceptService implements LoopClient {
   }
 
   prepareSleep(): boolean {
-    return this.delegator.sleep();
+    // Timers run out behind the send phase: what they answered goes with the next tick.
+    return !this.connections.hasSends && this.delegator.sleep();
   }
 
   endSleep(): void {
@@ -179,6 +180,7 @@ export class AcceptService implements LoopClient {
   }
 
   onStopped(): void {
+    this.loop.timers.clear(this.#taskTimer);
     this.loop.io.destroy();
     this.#onEnd();
   }

@@ -131,24 +131,21 @@ export class Connections {
     size: number,
   ): void {
     const exchange = this.#exchanges.find(index, generation);
-    if (exchange === undefined) count(this.#counters, Counter.completionsStale);
+    // One that was late may still wait to be told so.
+    if (exchange?.delegated !== true) count(this.#counters, Counter.completionsStale);
     else this.#responseSide.onTaskDone(exchange, status, result, offset, size);
   }
 
   /** The task of an exchange has overrun its deadline: RFC 9110 section 15.6.5. */
   onTaskLate(index: number, generation: number): void {
     const exchange = this.#exchanges.find(index, generation);
-    if (exchange === undefined || !exchange.delegated) return;
-    exchange.fail(504, null);
-    this.#responseSide.pump(exchange.slot);
+    if (exchange?.delegated === true) this.#responseSide.onTaskLate(exchange);
   }
 
-  /** A tick begins: the clock was just read. */
   beginTick(): void {
     this.#date.set(this.#loop.clock.unixSeconds);
   }
 
-  /** The deferred phase of a tick. */
   runDeferred(budget: number): boolean {
     for (let ran = 0; ran < budget; ran++) {
       const slot = this.#deferred.shift();
@@ -160,9 +157,13 @@ export class Connections {
     return this.#deferred.count > 0;
   }
 
-  /** The send phase of a tick. */
   runSends(): void {
     this.#sendSide.flush();
+  }
+
+  /** True exactly when something was written since the send phase: the thread must not sleep. */
+  get hasSends(): boolean {
+    return this.#sendSide.isQueued;
   }
 
   /** The release phase of a tick. */
@@ -195,7 +196,7 @@ export class Connections {
     terminateAll(this.table, this.#lifecycle);
   }
 
-  /** Asserts that every slot, block and buffer is back. Control plane. */
+  /** Asserts that everything is back. Control plane. */
   assertAllFree(): void {
     this.#memory.assertAllFree();
     this.#exchanges.assertAllFree();
@@ -256,7 +257,7 @@ export class Connections {
     else if (this.table.state(slot) === OPEN && !waits) this.#recvSide.arm(slot);
   }
 
-  // True exactly when what still arrives is of no interest: the connection ends.
+  // What still arrives is of no interest: the connection ends.
   #endsUnread(slot: number): boolean {
     return (this.table.flags(slot) & (CLOSE_AFTER_SEND | RECEIVES_BODY)) === CLOSE_AFTER_SEND;
   }
@@ -316,11 +317,11 @@ export class Connections {
     }
   }
 
-  // What the connection waits for now: the next bytes, its exchanges, or its own send side.
+  // What the connection waits for now.
   #afterServe(slot: number): void {
     const { table } = this;
     if (table.state(slot) !== OPEN) return;
-    if (table.has(slot, SUSPENDED)) {
+    if (table.has(slot, SUSPENDED) && !this.#endsUnread(slot)) {
       if (this.#waiting.isAwaited(slot)) count(this.#counters, Counter.suspended);
       else this.#lifecycle.terminate(slot, NO_MEMORY);
     } else if (this.#endsUnread(slot)) {
@@ -348,7 +349,7 @@ export class Connections {
     if (waits || !this.#waiting.isAwaited(slot)) this.#defer(slot);
   }
 
-  // The peer ended its side (RFC 9112 section 9.5): what it asked for before, it still gets.
+  // The peer ended its side (RFC 9112 9.5): what it asked for before, it still gets.
   #onPeerEnded(slot: number): void {
     const { table } = this;
     table.setFlag(slot, PEER_ENDED);

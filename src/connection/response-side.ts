@@ -161,6 +161,12 @@ export class ResponseSide {
     exchange.resultOffset = 0;
   }
 
+  /** The task of an exchange is late: RFC 9110 15.6.5. */
+  onTaskLate(exchange: Exchange): void {
+    exchange.fail(504, null);
+    this.pump(exchange.slot);
+  }
+
   /** Goes on with the responses of a connection as far as they and the space go. */
   pump(slot: number): void {
     const exchanges = this.#exchanges;

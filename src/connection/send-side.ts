@@ -95,6 +95,11 @@ export class SendSide {
     return this.#table.sendBlock(slot) !== NONE;
   }
 
+  /** True exactly when something was written since the send phase. */
+  get isQueued(): boolean {
+    return this.#queue.count > 0;
+  }
+
   /** The send phase of a tick. A connection that began to end after it was queued sends no more. */
   flush(): void {
     const table = this.#table;

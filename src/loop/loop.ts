@@ -46,7 +46,7 @@ export interface LoopClient {
   onTimer(slot: number): void;
   /** Phase 6: what became free is used again. */
   runReleases(): void;
-  /** Tells other threads that this one will sleep; false: it must not, a message is there. */
+  /** Tells other threads that this one will sleep; false: it must not, there is more to do. */
   prepareSleep(): boolean;
   endSleep(): void;
   /** The loop was stopped, and no tick follows: the `Io` may be destroyed. Control plane. */

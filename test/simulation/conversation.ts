@@ -136,7 +136,8 @@ export class Conversation {
 
   // A request that never arrived in full is answered as well, when it took too long.
   #unfinished(text: string): Exchange | undefined {
-    return text.startsWith(TIMED_OUT) ? UNFINISHED : undefined;
+    const isTimeout = text.startsWith(TIMED_OUT) || TIMED_OUT.startsWith(text);
+    return isTimeout ? UNFINISHED : undefined;
   }
 
   #isExplained(exchange: Exchange, status: number): boolean {
