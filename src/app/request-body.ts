@@ -102,7 +102,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     const next = this.#next;
     if (next !== undefined) {
       this.#next = undefined;
-      next.resolve({ done: false, value: bytes.slice(offset, offset + size) });
+      // Not slice(): that of a Buffer is a view of memory that is used again.
+      next.resolve({ done: false, value: new Uint8Array(bytes.subarray(offset, offset + size)) });
       return true;
     }
     if (this.#size + size > this.#wholeSizeMax) {
