@@ -41,6 +41,11 @@ export interface Io {
   /** Sends `size` bytes of `memory` from `offset` on. Result: how many were taken, maybe fewer. */
   send(fd: number, offset: number, size: number, slot: number, generation: number): void;
   close(fd: number, slot: number, generation: number): void;
+  /**
+   * Another thread goes on with this descriptor, of which nothing is in flight: at once and without
+   * a completion. It may come back, and is used again like one that was accepted.
+   */
+  detach(fd: number): void;
   /** Asks to end the ACCEPT, RECV or SEND of a slot early. */
   cancel(operation: number, slot: number, generation: number): void;
   /** shutdown(2), at once and without a completion. */
@@ -71,6 +76,8 @@ export interface Io {
 
   /** Where the bytes of a receive buffer begin. */
   bufferOffset(buffer: number): number;
+  /** A receive buffer for bytes of the caller's, as if a RECV had filled it, or -1. */
+  takeBuffer(): number;
   releaseBuffer(buffer: number): void;
   /** Receive buffers there are, and the bytes of one. */
   readonly bufferCount: number;

@@ -26,6 +26,7 @@ export const EPOLLET = 1 << 31;
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1n;
+const EPOLL_CTL_DEL = 2n;
 const EPOLL_CTL_MOD = 3n;
 const AT_ONCE = 0n;
 /** The int -1, in the lower half of a register. */
@@ -72,6 +73,11 @@ export class Epoll {
   /** Changes the events of a descriptor. What it is ready for now is told once more. */
   modify(fd: number, fdPointer: bigint, events: number): number {
     return this.#control(EPOLL_CTL_MOD, fd, fdPointer, events);
+  }
+
+  /** Takes a descriptor out. */
+  remove(fd: number, fdPointer: bigint): void {
+    assert(this.#control(EPOLL_CTL_DEL, fd, fdPointer, 0) === 0, 'what is taken out was in');
   }
 
   /** Takes events, and sleeps until there is one if asked to. Answers how many; -1: a signal. */

@@ -34,6 +34,14 @@ test('only buffers with bytes count, and the highest count stays', () => {
   deepEqual([buffers.used, buffers.highWater], [0, 1]);
 });
 
+test('a borrowed buffer counts as one with bytes until it is released', () => {
+  const { buffers } = makeBuffers(1);
+  const borrowed = buffers.borrow();
+  deepEqual([buffers.used, buffers.borrow()], [1, NONE]);
+  buffers.release(borrowed);
+  deepEqual([buffers.used, buffers.borrow()], [0, borrowed]);
+});
+
 test('the buffer that came back last is taken first', () => {
   const { buffers } = makeBuffers(3);
   const [first, second] = [buffers.takeSpare(), buffers.takeSpare()];

@@ -65,6 +65,13 @@ export class RecvBuffers {
     if (this.#used > this.#highWater) this.#highWater = this.#used;
   }
 
+  /** Answers a buffer for bytes of the caller's, or NONE: whoever gets them releases it. */
+  borrow(): number {
+    const index = this.takeSpare();
+    if (index !== NONE) this.lend(index);
+    return index;
+  }
+
   /** Gives back a buffer whose bytes were looked at. */
   release(index: number): void {
     assert(this.#lent[index] === 1, 'only a lent buffer is released');

@@ -134,6 +134,22 @@ const cases: Record<string, (bench: Bench) => void> = {
     peer.close();
   },
 
+  'a descriptor that was detached is silent until it is used again': (bench) => {
+    const { peer, fd } = bench.connect();
+    bench.io.recv(fd, 1, 1, false);
+    peer.send('before');
+    equal(bench.next().text, 'before');
+    bench.io.detach(fd);
+    peer.send('meanwhile');
+    deepEqual(bench.poll(), []);
+    bench.io.recv(fd, 2, 5, false);
+    const { slot, generation, text } = bench.next();
+    deepEqual([slot, generation, text], [2, 5, 'meanwhile']);
+    bench.io.detach(fd);
+    bench.world.close(fd);
+    peer.close();
+  },
+
   'recv answers what arrived, once': (bench) => {
     const { peer, fd } = bench.connect();
     bench.io.recv(fd, 7, 9, false);

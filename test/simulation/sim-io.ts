@@ -111,6 +111,10 @@ export class SimIo implements Io {
     this.#submit(CLOSE, fd, slot, generation);
   }
 
+  detach(fd: number): void {
+    if (this.holds(fd)) this.#checks?.fail('a descriptor leaves when nothing is in flight');
+  }
+
   cancel(operation: number, slot: number, generation: number): void {
     this.kernel.trace?.(`  cancel ${OPERATION_NAMES[operation]} of slot ${slot}`);
     this.#submitted.push({ ...this.#make(CANCEL, -1, slot, generation), target: operation });
@@ -215,6 +219,10 @@ export class SimIo implements Io {
 
   bufferOffset(buffer: number): number {
     return buffer * this.bufferSize;
+  }
+
+  takeBuffer(): number {
+    return this.#freeBuffers.pop() ?? -1;
   }
 
   releaseBuffer(buffer: number): void {

@@ -87,6 +87,15 @@ export class FakeIo implements Io {
     this.#submit({ operation: CLOSE, fd, slot, generation });
   }
 
+  detach(fd: number): void {
+    deepEqual(
+      this.submissions.filter((each) => each.fd === fd).map((each) => NAMES[each.operation]),
+      [],
+      'nothing is in flight when a descriptor leaves',
+    );
+    this.calls.push(`detach ${fd}`);
+  }
+
   cancel(operation: number, slot: number, generation: number): void {
     const found = this.find(operation, slot);
     if (found?.generation === generation) this.cancelled.add(found);
@@ -112,6 +121,10 @@ export class FakeIo implements Io {
 
   bufferOffset(buffer: number): number {
     return buffer * this.bufferSize;
+  }
+
+  takeBuffer(): number {
+    return this.#free.pop() ?? -1;
   }
 
   releaseBuffer(buffer: number): void {

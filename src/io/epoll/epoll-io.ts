@@ -85,6 +85,10 @@ export class EpollIo implements Io {
     this.#streams.close(fd, slot, generation);
   }
 
+  detach(fd: number): void {
+    this.#streams.detach(fd);
+  }
+
   cancel(operation: number, slot: number, generation: number): void {
     if (operation === ACCEPT) this.#accepts.cancel(slot, generation);
     else if (operation === RECV || operation === SEND) {
@@ -157,6 +161,10 @@ export class EpollIo implements Io {
 
   bufferOffset(buffer: number): number {
     return this.#buffers.offset(buffer);
+  }
+
+  takeBuffer(): number {
+    return this.#buffers.borrow();
   }
 
   releaseBuffer(buffer: number): void {

@@ -126,6 +126,15 @@ export class Streams {
     table.list(fd);
   }
 
+  detach(fd: number): void {
+    const table = this.#table;
+    const flags = table.flags(fd);
+    if ((flags & STREAM) === 0) return;
+    assert((flags & (RECV_WAITS | SEND_WAITS | CLOSE_WAITS)) === 0, 'nothing waits on what leaves');
+    this.#epoll.remove(fd, table.pointer(fd));
+    table.clearFlag(fd, ~LISTED);
+  }
+
   cancel(operation: number, slot: number, generation: number): void {
     const table = this.#table;
     const fd = this.#slots.fd(operation, slot);

@@ -153,6 +153,8 @@ export class UringIo implements Io {
     this.#submission(IORING_OP_CLOSE, fd, CLOSE, slot, generation);
   }
 
+  detach(): void {}
+
   cancel(operation: number, slot: number, generation: number): void {
     const word = this.#queue.take(IORING_OP_ASYNC_CANCEL, -1, slot, tokenWord(CANCEL, generation));
     this.#queue.words[word + 4] = slot;
@@ -239,6 +241,10 @@ export class UringIo implements Io {
 
   bufferOffset(buffer: number): number {
     return this.#buffers.offset(buffer);
+  }
+
+  takeBuffer(): number {
+    return this.#buffers.borrow();
   }
 
   releaseBuffer(buffer: number): void {
