@@ -2,6 +2,13 @@
 
 export type { App, Delegation } from './app/app.ts';
 export { defineApp, delegate } from './app/app.ts';
+export type { BlockingConnection } from './app/blocking-connection.ts';
+export type {
+  BlockingHandler,
+  ConnectionHandler,
+  LoopHandlerOptions,
+} from './app/connection-handler.ts';
+export { HandOff, handOff, LoopHandler, onLoop } from './app/connection-handler.ts';
 export { ExchangeError } from './app/exchange-error.ts';
 export type { Handler } from './app/handler.ts';
 export type { Request } from './app/request.ts';

@@ -11,6 +11,7 @@ import type { AcceptThreadPlan, Command } from '../base/thread-plan.ts';
 import { Connections } from '../connection/connections.ts';
 import { exchangesFor } from '../connection/exchanges.ts';
 import { Delegator } from '../delegate/delegator.ts';
+import { HandOffRecords } from '../delegate/hand-off-records.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
 import type { Io } from '../io/io.ts';
@@ -18,6 +19,7 @@ import { ACCEPT } from '../io/token.ts';
 import type { LoopClient, OuterLoop } from '../loop/loop.ts';
 import { Loop } from '../loop/loop.ts';
 import { Drain } from './drain.ts';
+import { HandOffs } from './hand-offs.ts';
 import { Listener } from './listener.ts';
 import { AcceptThreadDelegation } from './task-delegation.ts';
 
@@ -82,21 +84,39 @@ export class AcceptService implements LoopClient {
             (holder) => this.#delegation.onInlineDone(holder),
           )
         : undefined;
+    const refused = new Int32Array(plan.refusedTasks);
+    const handOffs =
+      app.connections.length === 0
+        ? undefined
+        : new HandOffs({
+            app,
+            delegator: this.delegator,
+            records: new HandOffRecords(plan.delegateMemory, this.delegator.holders),
+            counters,
+            refused,
+            clock: options.clock,
+            timeoutMs: plan.options.taskTimeoutMs,
+            capacity: acceptCapacity,
+            handOffs: plan.delegateMemory.options.handOffsPerAcceptThread,
+          });
     this.#delegation = new AcceptThreadDelegation({
       delegator: this.delegator,
       bytes: io.memory.bytes,
       counters,
-      refused: new Int32Array(plan.refusedTasks),
+      refused,
       clock: options.clock,
       timeoutMs: plan.options.taskTimeoutMs,
       exchanges: exchangesFor(acceptCapacity),
       inlineRunner: runner,
+      tasks: app.tasks.length,
+      handOffs,
     });
     this.connections = new Connections({
       loop: this.loop,
       app,
       counters,
       delegation: this.#delegation,
+      departures: handOffs,
       capacity: acceptCapacity,
       rows: plan.rows,
       ...pools,
@@ -104,6 +124,7 @@ export class AcceptService implements LoopClient {
       log,
     });
     this.#delegation.attach(this.connections);
+    handOffs?.attach(this.connections);
     this.#listener = new Listener({
       loop: this.loop,
       timer: this.#listenerTimer,

@@ -2,7 +2,7 @@
 // service on it until the main thread tells it to drain. Control plane.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadApp } from '../app/compiled-app.ts';
+import { appWithoutWorkers, loadApp } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
@@ -23,7 +23,8 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
-    const app = await loadApp(plan.app);
+    const loaded = await loadApp(plan.app);
+    const app = plan.options.workerThreads === 0 ? appWithoutWorkers(loaded) : loaded;
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
     const wakeups = plan.workerWakeups.map((fd) => new Wakeup(fd));

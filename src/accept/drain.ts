@@ -48,15 +48,15 @@ export class Drain {
     this.#draining = true;
     this.#beginMs = this.#options.loop.clock.nowMs;
     this.#options.refuseConnections();
-    this.#options.connections.drain();
+    this.#options.connections.ending.announce();
     this.#setTimer();
   }
 
   onTimer(): void {
     const { loop, listener, connections, counters } = this.#options;
     const elapsedMs = msBetween(this.#beginMs, loop.clock.nowMs);
-    if (elapsedMs >= DRAIN_MAX_MS) connections.terminateAll();
-    else if (elapsedMs >= DRAIN_IDLE_MS) connections.closeIdle();
+    if (elapsedMs >= DRAIN_MAX_MS) connections.ending.terminateAll();
+    else if (elapsedMs >= DRAIN_IDLE_MS) connections.ending.closeIdle();
     // The backlog is empty when accepts wait and none has completed since the last look.
     const before = this.#accepted;
     this.#accepted = counters[Counter.connectionsAccepted]!;
@@ -78,7 +78,7 @@ export class Drain {
   }
 
   #end(): void {
-    this.#options.connections.assertAllFree();
+    this.#options.connections.ending.assertAllFree();
     this.#options.loop.stop();
   }
 

@@ -87,6 +87,8 @@ class Fixture {
           timeoutMs: TIMEOUT_MS,
           exchanges: exchangesFor(8),
           inlineRunner: workerThreads === 0 ? this.#runner : undefined,
+          tasks: app.tasks.length,
+          handOffs: undefined,
         });
         return made;
       },
@@ -313,6 +315,8 @@ test('a result before the connections are there is asserted', () => {
     timeoutMs: TIMEOUT_MS,
     exchanges: 1,
     inlineRunner: runner,
+    tasks: app.tasks.length,
+    handOffs: undefined,
   });
   throws(() => lone.delegate(0, 0, 0, 0, 5), /attached at start/);
 });

@@ -12,6 +12,7 @@ import { TOO_LARGE } from '../delegate/delegator.ts';
 import { DONE } from '../delegate/task-holders.ts';
 import type { TaskRunner } from '../delegate/task-runner.ts';
 import { NONE } from '../memory/pool.ts';
+import type { HandOffs } from './hand-offs.ts';
 
 const ACCEPTED = 0;
 /** RFC 9110 section 15.5.15: the target does not fit a task holder. */
@@ -30,6 +31,9 @@ export interface AcceptThreadDelegationOptions {
   readonly timeoutMs: number;
   /** The most exchanges. */
   readonly exchanges: number;
+  /** How many tasks there are: the indexes behind them are those of connection handlers. */
+  readonly tasks: number;
+  readonly handOffs: HandOffs | undefined;
   /** Set exactly when there are no workers. */
   readonly inlineRunner: TaskRunner | undefined;
 }
@@ -42,6 +46,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #inlineRunner: TaskRunner | undefined;
+  readonly #tasks: number;
+  readonly #handOffs: HandOffs | undefined;
   // By exchange: the holder of the task it waits for, or NONE.
   readonly #holderOf: Int32Array;
   #connections: Connections | undefined;
@@ -54,6 +60,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
     this.#inlineRunner = options.inlineRunner;
+    this.#tasks = options.tasks;
+    this.#handOffs = options.handOffs;
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
 
@@ -69,6 +77,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
     offset: number,
     size: number,
   ): number {
+    // There was no room to hand its connection off, which was counted.
+    if (task >= this.#tasks) return SERVICE_UNAVAILABLE;
     if (Atomics.load(this.#refused, task) !== 0) {
       count(this.#counters, Counter.tasksRefused);
       return SERVICE_UNAVAILABLE;
@@ -76,7 +86,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const bytes = this.#bytes;
-    const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0;
+    const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0 || 1;
     const holder =
       runner === undefined
         ? delegator.delegate(task, exchange, generation, bytes, offset, size, deadlineMs)
@@ -109,6 +119,10 @@ export class AcceptThreadDelegation implements TaskDelegation {
   expire(nowMs: number): void {
     const delegator = this.#delegator;
     for (let late = delegator.nextLate(nowMs); late !== NONE; late = delegator.nextLate(nowMs)) {
+      if (delegator.holders.taskIndex(late) >= this.#tasks) {
+        this.#handOffs!.expire(late);
+        continue;
+      }
       const exchange = delegator.holders.exchange(late);
       const generation = delegator.holders.exchangeGeneration(late);
       count(this.#counters, Counter.tasksLate);
@@ -131,6 +145,10 @@ export class AcceptThreadDelegation implements TaskDelegation {
   #onDone(holder: number): void {
     assert(this.#connections !== undefined, 'connections are attached at start');
     const holders = this.#delegator.holders;
+    if (holders.taskIndex(holder) >= this.#tasks) {
+      this.#handOffs!.onDone(holder);
+      return;
+    }
     const exchange = holders.exchange(holder);
     if (this.#holderOf[exchange] === holder) this.#holderOf[exchange] = NONE;
     count(this.#counters, Counter.tasksCompleted);

@@ -3,6 +3,7 @@
 // Control plane: types, and functions that run while the module is loaded.
 
 import type { TaskFunction } from '../delegate/task-runner.ts';
+import type { ConnectionHandler, HandOff } from './connection-handler.ts';
 import type { Handler } from './handler.ts';
 import type { StaticResponse } from './static-response.ts';
 
@@ -13,10 +14,12 @@ export interface Delegation {
 
 export interface App {
   /** By method and path, such as `GET /test/fast`. GET routes answer HEAD too. */
-  readonly routes: Readonly<Record<string, Handler | Delegation | StaticResponse>>;
+  readonly routes: Readonly<Record<string, Handler | Delegation | HandOff | StaticResponse>>;
   /** Answers the requests that no route answers, in place of 404 and 405. */
   readonly fallback?: Handler;
   readonly tasks?: Readonly<Record<string, TaskFunction>>;
+  /** What serves connections that are handed to a worker: a plain function blocks it. */
+  readonly connections?: Readonly<Record<string, ConnectionHandler>>;
 }
 
 /** Checks the type of an application, which is what a module exports as its default. */

@@ -7,6 +7,8 @@ import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
 import type { App } from './app.ts';
+import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
+import { HandOff, LoopHandler } from './connection-handler.ts';
 import type { Handler } from './handler.ts';
 import { StaticResponse } from './static-response.ts';
 
@@ -26,9 +28,18 @@ export interface CompiledApp {
   readonly staticResponses: readonly (StaticResponse | undefined)[];
   /** The route that stands in for those that were not found, or NONE. */
   readonly fallbackRoute: number;
-  /** By route: the index of its task, or NOT_DELEGATED. */
+  /**
+   * By route: the index of its task, or NOT_DELEGATED. Behind the tasks come those of connection
+   * handlers: `tasks.length` is the first.
+   */
   readonly taskIndexes: Int32Array;
   readonly tasks: readonly NamedTask[];
+  readonly connections: readonly NamedConnectionHandler[];
+}
+
+export interface NamedConnectionHandler {
+  readonly name: string;
+  readonly handler: ConnectionHandler;
 }
 
 /** @throws AppError for a malformed route, or one that delegates to a task that does not exist. */
@@ -37,19 +48,37 @@ export function compileApp(app: App): CompiledApp {
   for (const { name, run } of tasks) {
     if (typeof run !== 'function') throw new AppError(`task "${name}" is not a function`);
   }
+  const connections = Object.entries(app.connections ?? {}).map(([name, handler]) => ({
+    name,
+    handler,
+  }));
+  for (const { name, handler } of connections) {
+    if (typeof handler === 'function' || handler instanceof LoopHandler) continue;
+    throw new AppError(`connection handler "${name}" is neither a function nor onLoop(function)`);
+  }
   const keys = Object.keys(app.routes);
   const routes = keys.map(parseRoute);
   const taskIndexes = new Int32Array(keys.length + 1).fill(NOT_DELEGATED);
-  const handlers = keys.map((key, index): Handler => {
+  const handlers = keys.map((key, route): Handler => {
     const answer = app.routes[key]!;
     if (typeof answer === 'function') return answer;
     if (answer instanceof StaticResponse) return answer.handler;
+    if (answer instanceof HandOff) {
+      const index = connections.findIndex(({ name }) => name === answer.connection);
+      if (index < 0) {
+        throw new AppError(`route "${key}": there is no connection handler "${answer.connection}"`);
+      }
+      taskIndexes[route] = tasks.length + index;
+      return refuse;
+    }
     if (typeof answer?.task !== 'string') {
-      throw new AppError(`route "${key}" has no handler, staticResponse() or delegate(task)`);
+      throw new AppError(
+        `route "${key}" has no handler, staticResponse(), delegate() or handOff()`,
+      );
     }
     const task = tasks.findIndex(({ name }) => name === answer.task);
     if (task < 0) throw new AppError(`route "${key}": there is no task "${answer.task}"`);
-    taskIndexes[index] = task;
+    taskIndexes[route] = task;
     return refuse;
   });
   const staticResponses = keys.map((key) => {
@@ -64,10 +93,49 @@ export function compileApp(app: App): CompiledApp {
   const fallbackRoute = fallback === undefined ? NONE : keys.length;
   try {
     const router = new Router(routes);
-    return { router, handlers, staticResponses, fallbackRoute, taskIndexes, tasks };
+    return { router, handlers, staticResponses, fallbackRoute, taskIndexes, tasks, connections };
   } catch (error) {
     throw new AppError((error as Error).message);
   }
+}
+
+/** The handler of connections that a route hands to a worker, or undefined. */
+export function connectionHandler(app: CompiledApp, route: number): ConnectionHandler | undefined {
+  const index = app.taskIndexes[route];
+  return index === undefined ? undefined : app.connections[index - app.tasks.length]?.handler;
+}
+
+/**
+ * The application as a worker serves it to connections that it has adopted: blocking handlers are
+ * run by `block`. Requests for what else there is never come to it.
+ */
+export function guestApp(
+  app: CompiledApp,
+  block: (handler: BlockingHandler) => Handler,
+): CompiledApp {
+  const handlers = app.handlers.map((handler, route): Handler => {
+    const connection = connectionHandler(app, route);
+    if (connection === undefined) return handler;
+    return connection instanceof LoopHandler ? connection.handler : block(connection);
+  });
+  const taskIndexes = new Int32Array(app.taskIndexes.length).fill(NOT_DELEGATED);
+  return { ...app, handlers, taskIndexes };
+}
+
+/**
+ * The application where there are no workers: what would run on a worker's loop runs on this one.
+ * @throws AppError when a handler would block it.
+ */
+export function appWithoutWorkers(app: CompiledApp): CompiledApp {
+  const blocking = app.connections.find(({ handler }) => typeof handler === 'function');
+  if (blocking !== undefined) {
+    throw new AppError(`connection handler "${blocking.name}" blocks: it needs a worker thread`);
+  }
+  const alone = guestApp(app, () => refuse);
+  app.taskIndexes.forEach((index, route) => {
+    if (index < app.tasks.length) alone.taskIndexes[route] = index;
+  });
+  return { ...alone, connections: [] };
 }
 
 /** Loads the module at `url` and compiles its default export. */

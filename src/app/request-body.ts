@@ -52,16 +52,22 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    if (this.#error !== undefined) return Promise.reject(this.#error);
-    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
-    if (this.#next !== undefined) {
-      return Promise.reject(new Error('the piece before this one has not arrived: await it'));
-    }
     const next = Promise.withResolvers<IteratorResult<Uint8Array>>();
     abandon(next.promise);
-    this.#next = next;
-    this.#source.onBodyWanted();
+    this.waitForNext(next);
     return next.promise;
+  }
+
+  /** As `next`, for whoever waits in another way. */
+  waitForNext(next: Waiting<IteratorResult<Uint8Array>>): void {
+    if (this.#error !== undefined) next.reject(this.#error);
+    else if (this.#ended) next.resolve({ done: true, value: undefined });
+    else if (this.#next !== undefined) {
+      next.reject(new Error('the piece before this one has not arrived: await it'));
+    } else {
+      this.#next = next;
+      this.#source.onBodyWanted();
+    }
   }
 
   /** The handler has read enough. What is left is dropped, see `docs/limits.md`. */

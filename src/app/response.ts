@@ -252,6 +252,11 @@ export class BoundResponse implements Response {
     return this.#taken;
   }
 
+  /** Why nothing more is sent, if that is so. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
   /** Bytes of all pieces that were not taken yet. */
   get queuedSize(): number {
     return this.#queued;

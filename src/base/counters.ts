@@ -59,6 +59,17 @@ export const Counter = {
   tasksLate: 39,
   /** Tasks that were taken back before a worker began them: nobody waited any more. */
   tasksCancelled: 40,
+  /** Connections handed to workers; those of them that came back to be served on. */
+  handedOff: 41,
+  handedBack: 42,
+  /** Requests refused because too many connections were with workers. */
+  handOffsRefused: 43,
+  /** Connections that no worker took before their deadline: 504. */
+  handOffsLate: 44,
+  /** Guests of a worker; 0 in an accept thread. */
+  adopted: 45,
+  /** The worker that had the connection died. */
+  closedThreadDied: 46,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

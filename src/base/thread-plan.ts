@@ -3,7 +3,7 @@
 
 import type { BackendName, ServerOptions } from './options.ts';
 
-/** Sizes of the pools of an accept thread: argued in `server/memory-plan.ts`. */
+/** Sizes of the pools of a thread with connections: argued in `server/memory-plan.ts`. */
 export interface PoolSizes {
   readonly submissions: number;
   readonly completions: number;
@@ -43,10 +43,19 @@ export interface AcceptThreadPlan<DelegateMemory> extends ThreadPlan<DelegateMem
   readonly rows: SharedArrayBuffer;
 }
 
+export interface WorkerThreadPlan<DelegateMemory> extends ThreadPlan<DelegateMemory> {
+  /** Of the connections that the worker adopts. */
+  readonly pools: PoolSizes;
+  /** The most of them. */
+  readonly guests: number;
+}
+
 /** From the main thread. */
 export type Command =
   /** The listener listens: accept. */
   | { readonly kind: 'serve' }
+  /** To a worker: the server drains, connections go home when they are served. */
+  | { readonly kind: 'recall' }
   /** Answer what is in flight, then end. */
   | { readonly kind: 'drain' }
   /** Tell how the heap of the thread is. */

@@ -13,6 +13,8 @@ import { NO_MEMORY } from './close-reason.ts';
 import type { ConnectionMemoryOptions } from './connection-memory.ts';
 import { ConnectionMemory } from './connection-memory.ts';
 import { Deadlines } from './deadlines.ts';
+import type { Departures } from './departures.ts';
+import { Ending } from './ending.ts';
 import { Exchanges } from './exchanges.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { RecvSide } from './recv-side.ts';
@@ -20,6 +22,7 @@ import { RequestSide } from './request-side.ts';
 import { ResponseSide } from './response-side.ts';
 import { SendSide } from './send-side.ts';
 import type { TaskDelegation } from './task-delegation.ts';
+import { Travel } from './travel.ts';
 import { Waiting } from './waiting.ts';
 
 export interface ConnectionsOptions extends ConnectionMemoryOptions {
@@ -27,6 +30,8 @@ export interface ConnectionsOptions extends ConnectionMemoryOptions {
   readonly app: CompiledApp;
   readonly counters: Counters;
   readonly delegation: TaskDelegation;
+  /** Undefined when no connection is for another thread. */
+  readonly departures: Departures | undefined;
   readonly requests: RequestOptions;
   readonly log: (message: string, error?: unknown) => void;
 }
@@ -37,6 +42,8 @@ export interface Hooks {
   onBodyWanted(slot: number): void;
   /** The connection may go on with bytes that wait to be looked at. */
   onProgress(slot: number): void;
+  /** The connection has come from another thread, with bytes to be looked at. */
+  onArrival(slot: number): void;
 }
 
 export interface Parts {
@@ -50,6 +57,8 @@ export interface Parts {
   readonly responseSide: ResponseSide;
   readonly requestSide: RequestSide;
   readonly waiting: Waiting;
+  readonly travel: Travel;
+  readonly ending: Ending;
 }
 
 export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
@@ -82,6 +91,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     sendSide,
     recvSide,
     options.delegation,
+    options.departures,
     counters,
   );
   const responseSide: ResponseSide = new ResponseSide({
@@ -106,6 +116,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     decoder: new BodyDecoder(),
     counters,
     delegation: options.delegation,
+    departures: options.departures,
     requestsMax: requests.requestsMax,
     onBroken: (slot, reason) => lifecycle.terminate(slot, reason),
     onUserCode,
@@ -120,6 +131,27 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     requestSide,
     lifecycle,
   );
+  const travel = new Travel({
+    loop,
+    table,
+    deadlines,
+    recvSide,
+    sendSide,
+    requestSide,
+    waiting,
+    lifecycle,
+    departures: options.departures,
+    onArrival: (slot) => hooks.onArrival(slot),
+  });
+  const ending = new Ending({
+    io,
+    memory,
+    exchanges,
+    recvSide,
+    responseSide,
+    waiting,
+    lifecycle,
+  });
   return {
     memory,
     date,
@@ -131,5 +163,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     responseSide,
     requestSide,
     waiting,
+    travel,
+    ending,
   };
 }

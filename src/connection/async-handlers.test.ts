@@ -273,8 +273,8 @@ test('a drain waits for a handler, and its response announces the close', async 
   const gates = new Gates();
   const bench = new ExchangeBench({ 'GET /late': gates.handler });
   await bench.ask(get('/late?1'));
-  bench.connections.drain();
-  bench.connections.closeIdle();
+  bench.connections.ending.announce();
+  bench.connections.ending.closeIdle();
   equal(bench.state, OPEN);
   await gates.release('/late?1');
   equal(bench.flush(bench.slot), okText('/late?1 a', ['Connection: close']));

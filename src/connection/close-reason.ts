@@ -22,5 +22,7 @@ export const HEADER_TIMEOUT = Counter.closedHeaderTimeout;
 export const BODY_TIMEOUT = Counter.closedBodyTimeout;
 /** The peer did not take its responses within their time. */
 export const SEND_TIMEOUT = Counter.closedSendTimeout;
+/** The thread that had the connection died. */
+export const THREAD_DIED = Counter.closedThreadDied;
 /** A handler failed when its response had begun. */
 export const HANDLER_FAILED = Counter.closedHandlerFailed;

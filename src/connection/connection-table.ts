@@ -21,14 +21,17 @@ export const ACCEPTING = 1;
 export const OPEN = 2;
 export const LINGERING = 3;
 export const TERMINATING = 4;
+/** Another thread has the connection: its row keeps its place, and nothing of it is in flight. */
+export const HANDED_OFF = 5;
 
 // By state: the states that may follow, as bits.
 const FOLLOWS = Uint8Array.of(
   1 << ACCEPTING,
   (1 << OPEN) | (1 << FREE),
-  (1 << LINGERING) | (1 << TERMINATING),
+  (1 << LINGERING) | (1 << TERMINATING) | (1 << HANDED_OFF),
   1 << TERMINATING,
   1 << FREE,
+  (1 << OPEN) | (1 << FREE),
 );
 
 // Flags. Each is true exactly when ...
@@ -58,6 +61,8 @@ export const FLOODS = 2048;
 export const AWAITED = 4096;
 /** ... what arrives is the body of a request. */
 export const RECEIVES_BODY = 8192;
+/** ... it goes to another thread when all it has been asked here was answered. */
+export const LEAVES = 16384;
 /** ... the kernel closes the descriptor. */
 export const CLOSE_IN_FLIGHT = 512;
 
@@ -82,6 +87,11 @@ const HELD_COUNT = 13;
 const WORDS = 16;
 
 export const CONNECTION_CTX_SIZE = WORDS * 4;
+
+/** True exactly when bytes that arrive are for another thread. */
+export function isLeaving(flags: number): boolean {
+  return (flags & (LEAVES | RECEIVES_BODY | CLOSE_AFTER_SEND)) === LEAVES;
+}
 
 export class ConnectionTable {
   readonly pool: Pool;
@@ -242,6 +252,10 @@ export class ConnectionTable {
 
   requests(slot: number): number {
     return this.#rows[slot * WORDS + REQUESTS]!;
+  }
+
+  setRequests(slot: number, requests: number): void {
+    this.#rows[slot * WORDS + REQUESTS] = requests;
   }
 
   countRequest(slot: number): void {

@@ -208,7 +208,7 @@ test('a send that was taken in part is not gone on with when the connection ends
   bench.exchange(slot, get('/fast'));
   bench.receive(slot, get('/fast'), true);
   bench.tick();
-  bench.connections.terminateAll();
+  bench.connections.ending.terminateAll();
   equal(bench.send(slot, 10).length, 10);
   bench.tick();
   equal(bench.io.find(SEND, slot), undefined);
@@ -220,7 +220,7 @@ test('behind the result of a task that announces the close of a drain, nothing i
   const bench = new ConnectionBench();
   const slot = bench.open();
   bench.exchange(slot, `${post('/slow?1')}${get('/fast')}`);
-  bench.connections.drain();
+  bench.connections.ending.announce();
   bench.finishTask(200, 'done');
   equal(bench.flush(slot), okText('done', ['Connection: close']));
   equal(bench.count('requests'), 1);
@@ -448,7 +448,7 @@ test('a connection that is ended while it waits for a buffer is closed once', ()
   const bench = new ConnectionBench();
   const slot = bench.open();
   bench.endRecv(slot, -ENOBUFS);
-  bench.connections.terminateAll();
+  bench.connections.ending.terminateAll();
   equal(bench.io.find(CLOSE, slot), undefined);
   bench.tick();
   closeOf(bench, slot);
@@ -614,8 +614,8 @@ test('a drain: responses announce the close, the silent are told by an orderly e
   bench.exchange(waiting, get('/slow'));
   bench.receive(busy, get('/fast'));
   bench.tick();
-  connections.drain();
-  connections.closeIdle();
+  connections.ending.announce();
+  connections.ending.closeIdle();
   equal(connections.table.state(idle), LINGERING);
   equal(connections.table.state(busy), OPEN);
   equal(connections.table.state(part), OPEN);
@@ -625,7 +625,7 @@ test('a drain: responses announce the close, the silent are told by an orderly e
   bench.finishTask(200, 'done');
   equal(bench.flush(waiting), okText('done', [CLOSE_FIELD]));
   equal(bench.send(busy), OK);
-  connections.closeIdle();
+  connections.ending.closeIdle();
   equal(connections.table.state(busy), LINGERING);
   for (const slot of [idle, busy, part, waiting]) {
     equal(connections.table.state(slot), LINGERING);
@@ -647,7 +647,7 @@ test('a drain does not end a connection whose held requests are about to be serv
   bench.finishTask(200, 'done');
   bench.connections.runSends();
   equal(bench.send(slot), okText('done'));
-  bench.connections.closeIdle();
+  bench.connections.ending.closeIdle();
   equal(bench.connections.table.state(slot), OPEN);
   equal(bench.flush(slot), okText('/echo'));
 });
@@ -661,8 +661,8 @@ test('whatever a connection waits for, terminateAll ends it', () => {
   bench.tick();
   bench.exchange(waiting, get('/slow'));
   bench.exchange(lingering, 'NONSENSE\r\n\r\n');
-  connections.terminateAll();
-  connections.terminateAll();
+  connections.ending.terminateAll();
+  connections.ending.terminateAll();
   bench.complete(bench.inFlight(SEND, sending), -EPIPE);
   for (const slot of slots) {
     equal(connections.table.state(slot), TERMINATING);
@@ -727,7 +727,7 @@ test('a peer that ends during a linger is not waited for, deferred or not', () =
   const slot = bench.open();
   bench.exchange(slot, get('/fast'));
   bench.receive(slot, post('/slow'));
-  bench.connections.drain();
+  bench.connections.ending.announce();
   bench.finishTask(200, 'done');
   // The budget of the deferred phase was used up by others: the connection is still deferred.
   bench.connections.runSends();

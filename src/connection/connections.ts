@@ -16,13 +16,13 @@ import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionsOptions } from './assembly.ts';
 import { assemble } from './assembly.ts';
 import { BY_PEER, BY_RESET, NO_MEMORY } from './close-reason.ts';
-import type { ConnectionMemory } from './connection-memory.ts';
 import {
   AWAITED,
   BODY_PAUSED,
   CLOSE_AFTER_SEND,
   type ConnectionTable,
   DEFERRED,
+  isLeaving,
   LINGER_AFTER_SEND,
   LINGERING,
   OPEN,
@@ -34,7 +34,7 @@ import {
   TERMINATING,
 } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
-import { closeIdle, terminateAll } from './drain-connections.ts';
+import type { Ending } from './ending.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { RecvSide } from './recv-side.ts';
@@ -42,14 +42,18 @@ import type { RequestSide } from './request-side.ts';
 import type { ResponseSide } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
 import { SEND_DRAINED, SEND_FAILED } from './send-side.ts';
+import type { Travel } from './travel.ts';
 import type { Waiting } from './waiting.ts';
 
 export class Connections {
   readonly table: ConnectionTable;
+  /** How connections come and go between threads. */
+  readonly travel: Travel;
+  /** How they end when the server does. */
+  readonly ending: Ending;
   readonly #loop: Loop;
   readonly #io: Io;
   readonly #counters: Counters;
-  readonly #memory: ConnectionMemory;
   readonly #sendSide: SendSide;
   readonly #recvSide: RecvSide;
   readonly #lifecycle: Lifecycle;
@@ -71,8 +75,8 @@ export class Connections {
     const parts = assemble(options, {
       onBodyWanted: (slot) => this.#onBodyWanted(slot),
       onProgress: (slot) => this.#onProgress(slot),
+      onArrival: (slot) => this.#defer(slot),
     });
-    this.#memory = parts.memory;
     this.table = parts.memory.table;
     this.#date = parts.date;
     this.#exchanges = parts.exchanges;
@@ -83,6 +87,8 @@ export class Connections {
     this.#responseSide = parts.responseSide;
     this.#requestSide = parts.requestSide;
     this.#waiting = parts.waiting;
+    this.travel = parts.travel;
+    this.ending = parts.ending;
     this.#deferred = new SlotQueue(capacity);
   }
 
@@ -169,7 +175,10 @@ export class Connections {
   /** The release phase of a tick. */
   runReleases(): void {
     let slot = this.#recvSide.feed();
-    for (; slot !== NONE; slot = this.#recvSide.feed()) this.#lifecycle.terminateJoin(slot);
+    for (; slot !== NONE; slot = this.#recvSide.feed()) {
+      if (this.table.state(slot) === TERMINATING) this.#lifecycle.terminateJoin(slot);
+      else this.travel.tryLeave(slot);
+    }
   }
 
   /** It is time to look what the connection waits for. */
@@ -179,27 +188,6 @@ export class Connections {
     } else if (this.table.state(slot) === LINGERING) {
       this.#lifecycle.terminate(slot, this.table.reason(slot));
     }
-  }
-
-  /** From now on every response announces the close. Control plane. */
-  drain(): void {
-    this.#responseSide.draining = true;
-  }
-
-  /** Ends the connections that owe nothing to their peers. Control plane. */
-  closeIdle(): void {
-    closeIdle(this.table, this.#waiting, this.#recvSide, this.#lifecycle);
-  }
-
-  /** Ends every connection, whatever it waits for. Control plane. */
-  terminateAll(): void {
-    terminateAll(this.table, this.#lifecycle);
-  }
-
-  /** Asserts that everything is back. Control plane. */
-  assertAllFree(): void {
-    this.#memory.assertAllFree();
-    this.#exchanges.assertAllFree();
   }
 
   #onRecv(slot: number, result: number, buffer: number, more: boolean): void {
@@ -217,9 +205,8 @@ export class Connections {
     const table = this.table;
     switch (table.state(slot)) {
       case OPEN:
-        if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) {
-          this.#hold(slot, buffer, size, more);
-        } else if (this.#endsUnread(slot)) {
+        if (this.#waits(slot)) this.#hold(slot, buffer, size, more);
+        else if (this.#endsUnread(slot)) {
           table.setFlag(slot, LINGER_AFTER_SEND);
           this.#io.releaseBuffer(buffer);
         } else {
@@ -244,17 +231,26 @@ export class Connections {
 
   // The bytes came too early: requests before them, or the handler of their body, are not ready.
   #hold(slot: number, buffer: number, size: number, more: boolean): void {
-    if (this.#recvSide.hold(slot, buffer, size, more)) return;
+    if (this.#recvSide.hold(slot, buffer, size, more)) {
+      this.travel.tryLeave(slot);
+      return;
+    }
     this.#io.releaseBuffer(buffer);
     this.#lifecycle.terminate(slot, NO_MEMORY);
   }
 
+  // True exactly when it is not time for bytes that arrive, or they are for another thread.
+  #waits(slot: number): boolean {
+    const flags = this.table.flags(slot);
+    return (flags & (SUSPENDED | BODY_PAUSED | DEFERRED)) !== 0 || isLeaving(flags);
+  }
+
   // The receive was cancelled because bytes came too early; they may have been served by now.
   #onRecvCancelled(slot: number): void {
-    const waits =
-      this.table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED) || this.#endsUnread(slot);
+    const waits = this.#waits(slot) || this.#endsUnread(slot);
     if (this.table.state(slot) === LINGERING) this.#recvSide.arm(slot);
     else if (this.table.state(slot) === OPEN && !waits) this.#recvSide.arm(slot);
+    else this.travel.tryLeave(slot);
   }
 
   // What still arrives is of no interest: the connection ends.
@@ -265,6 +261,10 @@ export class Connections {
   // Goes on with the bytes that were kept, and then with the buffers that were held.
   #serveUnread(slot: number): void {
     const recvSide = this.#recvSide;
+    if (isLeaving(this.table.flags(slot))) {
+      this.travel.tryLeave(slot);
+      return;
+    }
     if (this.#endsUnread(slot)) this.table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
     else if (recvSide.hasUnread(slot)) {
       recvSide.restoreParser(slot, this.#requestSide.parser);
@@ -280,9 +280,7 @@ export class Connections {
 
   // True exactly when the next bytes of the connection may be looked at.
   #isReady(slot: number): boolean {
-    if (this.table.state(slot) !== OPEN || this.table.has(slot, SUSPENDED | BODY_PAUSED))
-      return false;
-    return !this.#endsUnread(slot);
+    return this.table.state(slot) === OPEN && !this.#waits(slot) && !this.#endsUnread(slot);
   }
 
   #serveBuffer(slot: number, buffer: number, size: number): void {
@@ -321,7 +319,8 @@ export class Connections {
   #afterServe(slot: number): void {
     const { table } = this;
     if (table.state(slot) !== OPEN) return;
-    if (table.has(slot, SUSPENDED) && !this.#endsUnread(slot)) {
+    if (isLeaving(table.flags(slot))) this.travel.tryLeave(slot);
+    else if (table.has(slot, SUSPENDED) && !this.#endsUnread(slot)) {
       if (this.#waiting.isAwaited(slot)) count(this.#counters, Counter.suspended);
       else this.#lifecycle.terminate(slot, NO_MEMORY);
     } else if (this.#endsUnread(slot)) {
@@ -357,7 +356,10 @@ export class Connections {
       this.#lifecycle.terminate(slot, table.reason(slot));
       return;
     }
-    if (table.has(slot, SUSPENDED | BODY_PAUSED | DEFERRED)) return;
+    if (this.#waits(slot)) {
+      this.travel.tryLeave(slot);
+      return;
+    }
     const receiving = this.#exchanges.receiving(slot);
     // The body is incomplete: RFC 9112 section 8.
     if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);
@@ -387,6 +389,7 @@ export class Connections {
     if (this.#endsUnread(slot) && !this.#waiting.isAwaited(slot)) this.#lifecycle.finish(slot);
     else {
       if (table.has(slot, SUSPENDED)) this.#defer(slot);
+      this.travel.tryLeave(slot);
       this.#waiting.note(slot);
     }
   }

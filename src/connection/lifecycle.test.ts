@@ -91,6 +91,7 @@ class Fixture {
       this.sendSide,
       this.recvSide,
       { delegate: () => 0, cancel: (exchange) => this.cancelled.push(exchange) },
+      undefined,
       counters,
     );
     this.slot = table.acquire();

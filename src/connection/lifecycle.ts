@@ -20,6 +20,7 @@ import { BY_PEER, SERVED } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
   CLOSE_IN_FLIGHT,
+  LEAVES,
   LINGER_AFTER_SEND,
   LINGERING,
   PEER_ENDED,
@@ -27,6 +28,7 @@ import {
   SEND_IN_FLIGHT,
   TERMINATING,
 } from './connection-table.ts';
+import type { Departures } from './departures.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { RecvSide } from './recv-side.ts';
 import type { SendSide } from './send-side.ts';
@@ -43,6 +45,7 @@ export class Lifecycle {
   readonly #sendSide: SendSide;
   readonly #recvSide: RecvSide;
   readonly #delegation: TaskDelegation;
+  readonly #departures: Departures | undefined;
   readonly #counters: Counters;
 
   constructor(
@@ -52,6 +55,7 @@ export class Lifecycle {
     sendSide: SendSide,
     recvSide: RecvSide,
     delegation: TaskDelegation,
+    departures: Departures | undefined,
     counters: Counters,
   ) {
     this.#io = loop.io;
@@ -61,6 +65,7 @@ export class Lifecycle {
     this.#sendSide = sendSide;
     this.#recvSide = recvSide;
     this.#delegation = delegation;
+    this.#departures = departures;
     this.#counters = counters;
   }
 
@@ -70,6 +75,7 @@ export class Lifecycle {
     if (table.state(slot) === TERMINATING) return;
     table.setState(slot, TERMINATING);
     table.setReason(slot, reason);
+    if (table.has(slot, LEAVES)) this.#departures!.cancel(slot);
     this.#abort(slot);
     if (table.has(slot, RECV_IN_FLIGHT | SEND_IN_FLIGHT)) {
       this.#io.shutdown(table.fd(slot), SHUT_RDWR);
@@ -135,6 +141,11 @@ export class Lifecycle {
     this.#sendSide.release(slot);
     this.#recvSide.release(slot);
     this.#loop.timers.clear(slot);
+    if (this.#departures?.ofGuests === true) {
+      this.#io.detach(table.fd(slot));
+      this.#departures.end(slot, table.reason(slot));
+      return;
+    }
     table.setFlag(slot, CLOSE_IN_FLIGHT);
     this.#io.close(table.fd(slot), slot, table.generation(slot));
   }

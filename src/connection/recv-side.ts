@@ -22,7 +22,14 @@ import type { BlockPool } from '../memory/block-pool.ts';
 import { NONE } from '../memory/pool.ts';
 import { SlotQueue } from '../memory/slot-queue.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { FLOODS, RECV_CANCELLED, RECV_IN_FLIGHT, TERMINATING } from './connection-table.ts';
+import {
+  FLOODS,
+  isLeaving,
+  RECV_CANCELLED,
+  RECV_IN_FLIGHT,
+  TERMINATING,
+} from './connection-table.ts';
+import type { UnreadBytes } from './departures.ts';
 
 // A connection that holds fewer buffers than this is not the one that takes them all.
 const HELD_FEW = 4;
@@ -78,14 +85,14 @@ export class RecvSide {
   }
 
   /**
-   * The release phase of a tick. Answers a connection that began to end while it starved, whose
-   * receive is no longer in flight, or NONE. Call until NONE.
+   * The release phase of a tick. Answers a connection that began to end or to leave while it
+   * starved, whose receive is no longer in flight, or NONE. Call until NONE.
    */
   feed(): number {
     const table = this.#table;
     for (let slot = this.#starved.shift(); slot !== NONE; slot = this.#starved.shift()) {
-      if (table.state(slot) === TERMINATING) {
-        table.clearFlag(slot, RECV_IN_FLIGHT);
+      if (table.state(slot) === TERMINATING || isLeaving(table.flags(slot))) {
+        table.clearFlag(slot, RECV_IN_FLIGHT | RECV_CANCELLED);
         return slot;
       }
       this.#submit(slot);
@@ -157,6 +164,27 @@ export class RecvSide {
   /** True exactly when bytes were received that were not looked at to the end. */
   isWaiting(slot: number): boolean {
     return this.hasUnread(slot) || this.#table.heldFirst(slot) !== NONE;
+  }
+
+  /** How many bytes were received that were not looked at to the end. */
+  waitingSize(slot: number): number {
+    const table = this.#table;
+    let size = table.recvEnd(slot) - table.recvStart(slot);
+    let buffer = table.heldFirst(slot);
+    for (; buffer !== NONE; buffer = this.#heldNext[buffer]!) size += this.#heldSize[buffer]!;
+    return size;
+  }
+
+  /** Gives these bytes away, in order, and their memory back. */
+  pack(slot: number, unread: UnreadBytes): void {
+    const { bytes } = this.#io.memory;
+    if (this.hasUnread(slot)) unread.write(bytes, this.unreadStart(slot), this.unreadEnd(slot));
+    this.forgetUnread(slot);
+    for (let buffer = this.takeHeld(slot); buffer !== NONE; buffer = this.takeHeld(slot)) {
+      const offset = this.#io.bufferOffset(buffer);
+      unread.write(bytes, offset, offset + this.#heldSize[buffer]!);
+      this.#io.releaseBuffer(buffer);
+    }
   }
 
   /** Where the unread bytes begin and end, as offsets into the bytes of the `Io`. */

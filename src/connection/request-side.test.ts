@@ -293,7 +293,7 @@ test('each route delegates to the task it names', () => {
 test('a draining server says so in its next response, and serves nothing behind it', () => {
   const bench = new ExchangeBench({});
   bench.answer(get('/slow'));
-  bench.connections.drain();
+  bench.connections.ending.announce();
   bench.finishTask();
   equal(bench.flush(bench.slot), OK_CLOSE);
   bench.close();
@@ -302,7 +302,7 @@ test('a draining server says so in its next response, and serves nothing behind 
     ['/none', errorText('404 Not Found', [CLOSE_FIELD])],
   ] as const) {
     const other = new ExchangeBench({});
-    other.connections.drain();
+    other.connections.ending.announce();
     equal(other.answer(get(target) + get('/fast')), expected);
     equal(other.count('requests'), 1);
     other.close();

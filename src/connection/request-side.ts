@@ -13,7 +13,6 @@ import { ExchangeError } from '../app/exchange-error.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable } from '../base/thenable.ts';
-import type { BodyDecoder } from '../http/body-decoder.ts';
 import { isRepeat } from '../http/characters.ts';
 import { isSafe, METHOD_HEAD } from '../http/method.ts';
 import type { PreparedResponse } from '../http/prepared-response.ts';
@@ -33,15 +32,18 @@ import type { ConnectionTable } from './connection-table.ts';
 import {
   AWAITED,
   CLOSE_AFTER_SEND,
+  LEAVES,
   LINGER_AFTER_SEND,
   OPEN,
   RECEIVES_BODY,
   SUSPENDED,
 } from './connection-table.ts';
+import type { Departures } from './departures.ts';
 import type { Exchange } from './exchange.ts';
 import { BODY_DONE, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
 import { Refusals, refusalStatus } from './refusals.ts';
+import type { RequestSideOptions } from './request-side-options.ts';
 import type { ResponseSide } from './response-side.ts';
 import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
@@ -51,27 +53,6 @@ import type { TaskDelegation } from './task-delegation.ts';
 export const REQUEST_MEMORY_MAX = 256 * 1024 * 1024;
 const FAILED = new ExchangeError('the handler has failed', 0);
 const RETRY_AFTER = new TextEncoder().encode('Retry-After: 1\r\n');
-
-export interface RequestSideOptions {
-  readonly app: CompiledApp;
-  readonly bytes: Uint8Array;
-  readonly table: ConnectionTable;
-  readonly exchanges: Exchanges;
-  readonly sendSide: SendSide;
-  readonly responseSide: ResponseSide;
-  readonly parser: RequestParser;
-  readonly decoder: BodyDecoder;
-  readonly counters: Counters;
-  readonly delegation: TaskDelegation;
-  /** The most requests of one connection. */
-  readonly requestsMax: number;
-  /** The response is broken off: the connection must end. */
-  readonly onBroken: (slot: number, reason: number) => void;
-  /** Tells the loop that code of the user ran. */
-  readonly onUserCode: () => void;
-  /** Writes to the log. */
-  readonly log: (message: string, error?: unknown) => void;
-}
 
 export class RequestSide {
   readonly parser: RequestParser;
@@ -85,6 +66,7 @@ export class RequestSide {
   readonly #responseSide: ResponseSide;
   readonly #counters: Counters;
   readonly #delegation: TaskDelegation;
+  readonly #departures: Departures | undefined;
   readonly #requestsMax: number;
   readonly #onBroken: (slot: number, reason: number) => void;
   readonly #onUserCode: () => void;
@@ -109,6 +91,7 @@ export class RequestSide {
     this.#responseSide = options.responseSide;
     this.#counters = options.counters;
     this.#delegation = options.delegation;
+    this.#departures = options.departures;
     this.#requestsMax = options.requestsMax;
     this.#onBroken = options.onBroken;
     this.#onUserCode = options.onUserCode;
@@ -136,7 +119,7 @@ export class RequestSide {
         at = this.bodySide.receive(slot, this.#exchanges.receiving(slot)!, at, end);
         if (table.state(slot) !== OPEN || at === end || table.has(slot, RECEIVES_BODY)) break;
       }
-      if (table.has(slot, CLOSE_AFTER_SEND)) break;
+      if (table.has(slot, CLOSE_AFTER_SEND | LEAVES)) break;
       at = this.#requests(slot, at, end);
       if (!table.has(slot, RECEIVES_BODY)) break;
     }
@@ -195,7 +178,10 @@ export class RequestSide {
         table.setFlag(slot, SUSPENDED);
         break;
       }
-      if (!repeated && status === PARSE_COMPLETE) this.#route = this.#findRoute(at);
+      if (!repeated && status === PARSE_COMPLETE) {
+        this.#route = this.#findRoute(at);
+        if (this.#departures !== undefined && this.#departs(slot, this.#departures)) break;
+      }
       this.#begin(slot, status);
       // Who sends its body at once does not wait for "100 Continue".
       if (at + parser.size < end) this.#exchanges.current.expectsContinue = false;
@@ -216,7 +202,8 @@ export class RequestSide {
       // Clients that pipeline often repeat themselves: then what was read of a head holds again.
       repeated = !hasBody && at + parser.size <= end && isRepeat(this.#view, at, parser.size);
       if (!repeated) parser.begin();
-      if (hasBody || table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND)) break;
+      if (hasBody || table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND | LEAVES))
+        break;
     }
     if (repeated) parser.begin();
     if (space !== written) sendSide.commit(slot, space);
@@ -241,6 +228,15 @@ export class RequestSide {
     return route < 0 && fallbackRoute !== NONE ? fallbackRoute : route;
   }
 
+  // True exactly when the request just parsed is for another thread, which will read it again.
+  #departs(slot: number, departures: Departures): boolean {
+    if (!departures.isElsewhere(slot, this.#route)) return false;
+    if (!departures.prepare(slot, this.#route)) return false;
+    this.#table.setFlag(slot, LEAVES);
+    this.parser.begin();
+    return true;
+  }
+
   // The current exchange is that of the request just parsed.
   #begin(slot: number, status: number): void {
     const parser = this.parser;
@@ -259,6 +255,7 @@ export class RequestSide {
     exchange.safe = isSafe(parser.method) && parser.version !== 10;
     exchange.connection = this.#connection(slot);
     if (parser.hasBody) this.bodySide.begin(exchange);
+    if (this.#departures?.leavesAfter(this.#route) === true) this.#table.setFlag(slot, LEAVES);
   }
 
   // What the response says about the connection; and whether that ends is noted here.

@@ -8,6 +8,7 @@ import {
   AWAITED,
   BODY_PAUSED,
   DEFERRED,
+  isLeaving,
   OPEN,
   RECEIVES_BODY,
   SEND_IN_FLIGHT,
@@ -64,7 +65,7 @@ export class Waiting {
     if (table.state(slot) !== OPEN) return;
     const flags = table.flags(slot);
     let awaited = NOTHING;
-    if ((flags & (SUSPENDED | BODY_PAUSED | DEFERRED)) !== 0) awaited = NOTHING;
+    if ((flags & (SUSPENDED | BODY_PAUSED | DEFERRED)) !== 0 || isLeaving(flags)) awaited = NOTHING;
     else if ((flags & RECEIVES_BODY) !== 0) {
       awaited = isBodyAwaited(this.#exchanges.receiving(slot)!) ? BODY : NOTHING;
     } else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;

@@ -13,7 +13,7 @@ import { NONE, Pool } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
 import { acceptSleepers, type Sleepers, workerSleepers } from './sleepers.ts';
-import { DONE, TaskHolders } from './task-holders.ts';
+import { BUILDING, DONE, NO_DEADLINE, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { TaskRunner } from './task-runner.ts';
 
@@ -90,6 +90,30 @@ export class Delegator {
   }
 
   /**
+   * Sets a holder aside for a connection that is going to be handed to a worker: BUILDING until
+   * `handOff` or `withdraw`. NONE when this thread's share is dry.
+   */
+  reserve(index: number, slot: number, generation: number): number {
+    const holder = this.#acquire();
+    if (holder === NONE) return NONE;
+    this.holders.build(holder, this.acceptThread, index, slot, generation, NO_DEADLINE);
+    return holder;
+  }
+
+  /** Queues the holder: what it names is the worker's from here on, until it is a completion. */
+  handOff(holder: number, deadlineMs: number): void {
+    this.holders.setDeadline(holder, deadlineMs);
+    this.delegatedCount++;
+    this.#wake(this.#queue.push(holder, this.acceptThread));
+  }
+
+  /** Gives a holder back that was reserved. */
+  withdraw(holder: number): void {
+    this.holders.runInline(holder, this.acceptThread);
+    this.discard(holder);
+  }
+
+  /**
    * Runs the task in this thread, as without workers. Answers its holder, or NONE, or TOO_LARGE.
    * If the holder is DONE, the result is in it, to be released by the caller as any completion; if
    * not, the task is async, and `finishInline` follows.
@@ -145,11 +169,21 @@ export class Delegator {
     const { holders } = this;
     this.#abandoned[holder - this.#firstHolder] = 1;
     holders.cancel(holder);
-    if (!holders.tryRun(holder, this.acceptThread)) return false;
-    holders.setStatus(holder, STATUS_ABANDONED);
-    holders.markDone(holder, this.acceptThread);
-    this.release(holder);
+    if (!this.takeBack(holder)) return false;
+    this.discard(holder);
     return true;
+  }
+
+  /** A holder that no worker has begun is RUNNING by this thread from here on. False: too late. */
+  takeBack(holder: number): boolean {
+    return this.holders.tryRun(holder, this.acceptThread);
+  }
+
+  /** Gives a holder back that this thread runs, and whose result is of no use. */
+  discard(holder: number): void {
+    this.holders.setStatus(holder, STATUS_ABANDONED);
+    this.holders.markDone(holder, this.acceptThread);
+    this.release(holder);
   }
 
   /** A task whose deadline has passed and whose result is awaited, or NONE. Call until NONE. */
@@ -159,8 +193,10 @@ export class Delegator {
       const slot = this.#lateCursor++;
       if (this.#abandoned[slot] === 1 || !this.#pool.isUsed(slot)) continue;
       const holder = this.#firstHolder + slot;
-      if (holders.state(holder) === DONE) continue;
-      if (msBetween(holders.deadlineMs(holder), nowMs) >= 0) return holder;
+      const state = holders.state(holder);
+      if (state === DONE || state === BUILDING) continue;
+      const deadlineMs = holders.deadlineMs(holder);
+      if (deadlineMs !== NO_DEADLINE && msBetween(deadlineMs, nowMs) >= 0) return holder;
     }
     this.#lateCursor = 0;
     return NONE;
@@ -210,16 +246,19 @@ export class Delegator {
       this.tooLargeCount++;
       return TOO_LARGE;
     }
-    const slot = this.#pool.acquire();
-    if (slot === NONE) {
-      this.dryCount++;
-      return NONE;
-    }
-    const holder = this.#firstHolder + slot;
+    const holder = this.#acquire();
+    if (holder === NONE) return NONE;
     this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
     this.holders.setInput(holder, bytes, offset, size);
     this.delegatedCount++;
     return holder;
+  }
+
+  #acquire(): number {
+    const slot = this.#pool.acquire();
+    if (slot !== NONE) return this.#firstHolder + slot;
+    this.dryCount++;
+    return NONE;
   }
 
   #wake(wakeups: number): void {

@@ -49,7 +49,13 @@ test('a cell keeps its lap and its holder, at the ends of both', () => {
 
 test('the memory is plain data with its options complete', () => {
   const memory = createDelegateMemory(options);
-  deepEqual(memory.options, { ...options, holderSize: 2048, queueStart: 0 });
+  deepEqual(memory.options, {
+    ...options,
+    holderSize: 2048,
+    queueStart: 0,
+    handOffsPerAcceptThread: 0,
+    unreadBlockSize: 0,
+  });
   const clone = structuredClone(memory);
   new Int32Array(clone.buffer)[0] = 77;
   equal(new Int32Array(memory.buffer)[0], 77);

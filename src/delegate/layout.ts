@@ -46,13 +46,19 @@ export type DelegateOptions = {
   holdersPerAcceptThread: number;
   /** Bytes of one holder, its header included; a multiple of a cache line. */
   holderSize?: number;
+  /** How many connections of one accept thread can be with workers at a time. */
+  handOffsPerAcceptThread?: number;
+  /** Bytes of a block in which the unread bytes of such a connection travel. */
+  unreadBlockSize?: number;
   /** The queue's first position: tests start it where positions wrap. */
   queueStart?: number;
 };
 
-/** Plain data, so that it travels in `workerData`; the buffer is shared, not copied. */
+/** Plain data, so that it travels in `workerData`; the buffers are shared, not copied. */
 export type DelegateMemory = {
   buffer: SharedArrayBuffer;
+  /** The blocks of `hand-off-records.ts`: a stretch for each accept thread. */
+  unread: SharedArrayBuffer;
   options: Required<DelegateOptions>;
 };
 
@@ -140,7 +146,16 @@ export function createDelegateMemory(options: DelegateOptions): DelegateMemory {
     words[layout.completions + thread * LINE_WORDS] = NONE;
   }
   const holderSize = options.holderSize ?? HOLDER_SIZE_DEFAULT;
-  return { buffer, options: { ...options, holderSize, queueStart } };
+  const handOffsPerAcceptThread = options.handOffsPerAcceptThread ?? 0;
+  const unreadBlockSize = options.unreadBlockSize ?? 0;
+  const all = { ...options, holderSize, queueStart, handOffsPerAcceptThread, unreadBlockSize };
+  return { buffer, unread: new SharedArrayBuffer(unreadSize(options)), options: all };
+}
+
+/** Bytes of the blocks of `DelegateMemory.unread`. Committed as they are first touched. */
+export function unreadSize(options: DelegateOptions): number {
+  const { acceptThreads, handOffsPerAcceptThread = 0, unreadBlockSize = 0 } = options;
+  return acceptThreads * handOffsPerAcceptThread * unreadBlockSize;
 }
 
 /** The lap of a position: how often the queue went round before it, as far as a cell can say. */

@@ -24,6 +24,9 @@
 import { assert, VERIFY } from '../base/assert.ts';
 import { type DelegateMemory, delegateLayout, LINE_WORDS } from './layout.ts';
 
+/** In place of a deadline: the holder is never late. */
+export const NO_DEADLINE = 0;
+
 export const FREE = 0;
 export const BUILDING = 1;
 export const QUEUED = 2;
@@ -117,6 +120,11 @@ export class TaskHolders {
   /** When the task is late, in milliseconds as `Clock.nowMs` counts them, in every thread. */
   deadlineMs(holder: number): number {
     return this.#words[this.#at(holder) + DEADLINE]!;
+  }
+
+  /** Puts the deadline off. The owner alone; others may see the old one for a while. */
+  setDeadline(holder: number, deadlineMs: number): void {
+    this.#words[this.#at(holder) + DEADLINE] = deadlineMs;
   }
 
   /** True exactly when nobody waits for the result any more. Any thread may ask. */

@@ -174,6 +174,23 @@ export class Loop {
     return !this.#yield && (this.#turnTicks < TICKS_PER_TURN || !this.#userCodeRan);
   }
 
+  /**
+   * Runs ticks within the current one until `isDone`: code of the user, called in phase 2, waits for
+   * what they bring. Node has no turn meanwhile, and gets it after the current tick.
+   */
+  runUntil(isDone: () => boolean): void {
+    while (!isDone()) {
+      this.#yield = false;
+      this.#userCodeRan = false;
+      this.#nodeTimerSet = false;
+      this.io.submitAndWait(this.beginTick());
+      if (this.#sleeping) this.#client!.endSleep();
+      this.clock.update();
+    }
+    this.#userCodeRan = true;
+    this.#yield = true;
+  }
+
   #runTurn(): void {
     if (!this.beginTurn()) return;
     do {

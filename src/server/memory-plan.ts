@@ -9,7 +9,7 @@ import { blocksSize } from '../connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { RESPONSE_SPACE_MIN } from '../connection/response-side.ts';
 import type { DelegateOptions } from '../delegate/layout.ts';
-import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
+import { delegateLayout, HOLDERS_MAX, unreadSize } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/io-options.ts';
 import { backendSize } from '../io/open-io.ts';
@@ -20,6 +20,8 @@ const RECV_BUFFER_SIZE = 8192;
 const LARGE_SEND_BLOCK_SIZE = 128 * 1024;
 /** Task holders of an accept thread, where there are so few threads that all fit the queue. */
 const HOLDERS_PER_ACCEPT_THREAD_MAX = 4096;
+/** Connections of an accept thread that are with workers, and the blocks they take along. */
+const HAND_OFFS_PER_ACCEPT_THREAD_MAX = 1024;
 /** A thread of Node's, measured: its heap, stacks and code. */
 const THREAD_SIZE = 6 * 1024 * 1024;
 /**
@@ -32,8 +34,25 @@ const DESCRIPTORS_RESERVED = 64;
 /** Descriptors of a thread: ring, or epoll and a timer; eventfd, listener, Node's loop. */
 const DESCRIPTORS_PER_THREAD = 12;
 
+/** Of the connections that a worker has adopted: few at a time take or send much. */
+const GUEST_POOLS: PoolSizes = {
+  submissions: 64,
+  completions: 256,
+  recvBuffers: 512,
+  recvBufferSize: RECV_BUFFER_SIZE,
+  sendBlocks: 256,
+  sendBlockSize: 2 * RESPONSE_SPACE_MIN,
+  largeSendBlocks: 8,
+  largeSendBlockSize: LARGE_SEND_BLOCK_SIZE,
+  recvBlocks: 64,
+  recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,
+};
+
 export interface MemoryPlan {
   readonly pools: PoolSizes;
+  /** Of a worker, for the connections that it adopts, and the most of these. */
+  readonly guestPools: PoolSizes;
+  readonly guests: number;
   readonly delegate: DelegateOptions;
   /** Bytes of the connections' rows, for one accept thread. */
   readonly rowsSize: number;
@@ -66,6 +85,7 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
     recvBlocks: Math.min(acceptCapacity, 8192),
     recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,
   };
+  const handOffs = Math.min(acceptCapacity, HAND_OFFS_PER_ACCEPT_THREAD_MAX);
   const delegate: DelegateOptions = {
     acceptThreads,
     workerThreads,
@@ -78,6 +98,10 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
         Math.floor(HOLDERS_MAX / acceptThreads),
       ),
     ),
+    handOffsPerAcceptThread: workerThreads === 0 ? 0 : handOffs,
+    // What a worker may have received of a connection that it returns: a head in part, and two
+    // receives.
+    unreadBlockSize: pools.recvBlockSize + 2 * RECV_BUFFER_SIZE,
   };
   const rowsSize = acceptCapacity * CONNECTION_CTX_SIZE;
   const descriptors =
@@ -91,14 +115,24 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
     acceptCapacity * CONNECTION_LISTS_SIZE +
     THREAD_SIZE +
     COUNTERS_SIZE;
+  // Wherever they come from, and all to the same worker.
+  const guests = acceptThreads * handOffs;
+  const workerThreadSize =
+    ioMemorySize({ ...GUEST_POOLS, blocksSize: blocksSize(GUEST_POOLS) }) +
+    guests * (CONNECTION_CTX_SIZE + CONNECTION_LISTS_SIZE) +
+    THREAD_SIZE +
+    COUNTERS_SIZE;
   return {
     pools,
+    guestPools: GUEST_POOLS,
+    guests,
     delegate,
     rowsSize,
     totalSize:
       acceptThreads * acceptThreadSize +
-      workerThreads * (THREAD_SIZE + COUNTERS_SIZE) +
-      delegateLayout(delegate).size,
+      workerThreads * workerThreadSize +
+      delegateLayout(delegate).size +
+      unreadSize(delegate),
     descriptors,
   };
 }

@@ -6,7 +6,6 @@ import type { ServerOptions } from '../base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
-import { SMALL_IO } from '../io/io-options.ts';
 import type { Listeners } from '../io/listener.ts';
 import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
 import type { BackendChoice } from '../io/open-io.ts';
@@ -118,7 +117,7 @@ export class Server {
     const wakeup = (fd: number): void => new Wakeup(fd).signal();
     const workers = new WorkerPool({
       count: workerThreads,
-      plan: base,
+      plan: { ...base, pools: plan.guestPools, guests: plan.guests },
       wakeups: {
         wakeAcceptThread: (index) => wakeup(base.acceptWakeups[index]!),
         wakeWorker: (index) => wakeup(base.workerWakeups[index]!),
@@ -149,6 +148,7 @@ export class Server {
     if (this.#draining) return;
     this.#draining = true;
     for (const thread of this.#acceptThreads) thread.tell('drain');
+    for (const thread of this.#workers.threads) thread.tell('recall');
   }
 
   /** The counters of every thread, by its name; they outlive the threads. */
@@ -204,10 +204,10 @@ function openWakeups(count: number): number[] {
 
 function choose(options: ServerOptions): BackendChoice {
   const { acceptThreads, workerThreads } = options;
-  const { pools } = planMemory(options, 'io_uring');
+  const { pools, guestPools } = planMemory(options, 'io_uring');
   const rings = [
     ...Array.from({ length: acceptThreads }, () => pools),
-    ...Array.from({ length: workerThreads }, () => SMALL_IO),
+    ...Array.from({ length: workerThreads }, () => guestPools),
   ];
   try {
     return chooseBackend(options.backend, rings);

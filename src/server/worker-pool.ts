@@ -8,11 +8,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { msBetween } from '../base/clock.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
-import type { ThreadPlan } from '../base/thread-plan.ts';
+import type { WorkerThreadPlan } from '../base/thread-plan.ts';
 import type { Wakeups } from '../delegate/dead-thread.ts';
 import { repairDeadWorker } from '../delegate/dead-thread.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
-import { RUNNING, TaskHolders } from '../delegate/task-holders.ts';
+import { NO_DEADLINE, RUNNING, TaskHolders } from '../delegate/task-holders.ts';
 import { HOLDINGS_SIZE, releaseHoldings } from '../kernel/holdings.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import type { CrashBudget } from './crash-budget.ts';
@@ -37,7 +37,7 @@ const HANG_ANSWER_MS = 300;
 export interface WorkerPoolOptions {
   readonly count: number;
   /** What the plans of all threads have in common. */
-  readonly plan: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'>;
+  readonly plan: Omit<WorkerThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'>;
   readonly wakeups: Wakeups;
   readonly crashBudget: CrashBudget;
   readonly log: (message: string) => void;
@@ -171,7 +171,9 @@ export class WorkerPool {
     this.#clock.update();
     for (let holder = 0; holder < holders.count; holder++) {
       if (holders.state(holder) !== RUNNING) continue;
-      const lateMs = msBetween(holders.deadlineMs(holder), this.#clock.nowMs);
+      const deadlineMs = holders.deadlineMs(holder);
+      if (deadlineMs === NO_DEADLINE) continue;
+      const lateMs = msBetween(deadlineMs, this.#clock.nowMs);
       const index = holders.thread(holder) - acceptThreads;
       const place = this.#places[index];
       if (lateMs < HANG_GRACE_MS || place === undefined || place.isSuspect) continue;

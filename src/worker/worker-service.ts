@@ -5,11 +5,11 @@
 // Owner: one worker thread.
 
 import type { CompiledApp } from '../app/compiled-app.ts';
-import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
-import type { Command, ThreadPlan } from '../base/thread-plan.ts';
+import type { Command, WorkerThreadPlan } from '../base/thread-plan.ts';
+import { HandOffRecords } from '../delegate/hand-off-records.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
@@ -17,9 +17,10 @@ import type { Io } from '../io/io.ts';
 import type { LoopClient, OuterLoop } from '../loop/loop.ts';
 import { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
+import { Guests } from './guests.ts';
 
 export interface WorkerServiceOptions {
-  readonly plan: ThreadPlan<DelegateMemory>;
+  readonly plan: WorkerThreadPlan<DelegateMemory>;
   readonly app: CompiledApp;
   readonly io: Io;
   readonly clock: Clock;
@@ -40,6 +41,10 @@ export class WorkerService implements LoopClient {
   readonly #onEnd: () => void;
   // Async tasks that go on, and the most of them.
   #running = 0;
+  readonly #guests: Guests;
+  readonly #tasks: number;
+  // True exactly when a blocking handler has the thread, and runs its loop.
+  #blocked = false;
   readonly #concurrency: number;
   // True exactly when the thread has said that it sleeps.
   #isSleeper = false;
@@ -69,7 +74,21 @@ export class WorkerService implements LoopClient {
       nodeLoop: options.nodeLoop,
       nextTurn: options.nextTurn,
       counters: this.#counters,
-      timers: 1,
+      timers: plan.guests,
+    });
+    this.#tasks = app.tasks.length;
+    this.#guests = new Guests({
+      loop: this.loop,
+      app,
+      holders: this.#intake.holders,
+      records: new HandOffRecords(plan.delegateMemory, this.#intake.holders),
+      counters: this.#counters,
+      pools: plan.pools,
+      requests: plan.options.requests,
+      capacity: plan.guests,
+      timeoutMs: plan.options.taskTimeoutMs,
+      log,
+      onGone: (holder) => this.#intake.finish(holder),
     });
     io.watchWakeups(plan.workerWakeups[plan.index]!);
   }
@@ -79,44 +98,68 @@ export class WorkerService implements LoopClient {
   }
 
   onCommand(kind: Command['kind']): void {
-    if (kind === 'drain') this.loop.stop();
+    if (kind === 'recall') this.#guests.recall();
+    else if (kind === 'drain') this.loop.stop();
   }
 
-  beginTick(): void {}
+  beginTick(): void {
+    this.#guests.connections?.beginTick();
+  }
 
-  onCompletion(): void {
-    assert(false, 'a worker submits nothing that completes here');
+  onCompletion(io: Io): void {
+    this.#guests.connections!.onCompletion(io);
   }
 
   // One task in a tick: the result is published at once, and Node gets its turn between tasks.
   runMessages(): boolean {
-    if (this.#running === this.#concurrency) return false;
+    if (this.#blocked) return false;
+    if (this.#guests.hasWaiting) this.#runBlocking();
+    if (this.#running === this.#concurrency) return this.#guests.hasWaiting;
     const holder = this.#intake.take();
-    if (holder === NONE) return false;
-    this.loop.userCodeRan();
-    if (this.#runner.run(holder)) this.#finish(holder);
-    else this.#running++;
+    if (holder === NONE) return this.#guests.hasWaiting;
+    if (this.#intake.holders.taskIndex(holder) >= this.#tasks) this.#guests.adopt(holder);
+    else {
+      this.loop.userCodeRan();
+      if (this.#runner.run(holder)) this.#finish(holder);
+      else this.#running++;
+    }
     return this.#running < this.#concurrency && this.#intake.hasTasks();
   }
 
-  runDeferred(): boolean {
-    return false;
+  runDeferred(budget: number): boolean {
+    const { connections } = this.#guests;
+    const more = connections?.runDeferred(budget) === true;
+    return more || (this.#guests.hasWaiting && !this.#blocked);
   }
 
-  runSends(): void {}
+  runSends(): void {
+    this.#guests.connections?.runSends();
+  }
 
-  onTimer(): void {}
+  onTimer(slot: number): void {
+    this.#guests.connections!.onTimer(slot);
+  }
 
-  runReleases(): void {}
+  runReleases(): void {
+    this.#guests.connections?.runReleases();
+  }
 
   // A worker with as many async tasks as it may have sleeps through new ones, which are for others.
   prepareSleep(): boolean {
-    this.#isSleeper = this.#running < this.#concurrency;
+    if (this.#guests.connections?.hasSends === true) return false;
+    this.#isSleeper = this.#running < this.#concurrency && !this.#blocked;
     return !this.#isSleeper || this.#intake.sleep();
   }
 
   endSleep(): void {
     if (this.#isSleeper) this.#intake.wake();
+  }
+
+  #runBlocking(): void {
+    this.#blocked = true;
+    this.#guests.runWaiting();
+    this.#blocked = false;
+    this.loop.userCodeRan();
   }
 
   #finish(holder: number): void {
@@ -125,6 +168,7 @@ export class WorkerService implements LoopClient {
   }
 
   onStopped(): void {
+    this.#guests.assertAllFree();
     this.loop.io.destroy();
     this.#onEnd();
   }

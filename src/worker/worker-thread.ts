@@ -4,9 +4,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
-import type { ThreadPlan } from '../base/thread-plan.ts';
+import type { WorkerThreadPlan } from '../base/thread-plan.ts';
+import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
-import { SMALL_IO } from '../io/io-options.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { keepHoldings } from '../kernel/holdings.ts';
@@ -19,10 +19,10 @@ async function start(): Promise<void> {
   assert(parentPort !== null, 'a worker thread is started by the main thread');
   const port = new ThreadPort(parentPort);
   try {
-    const plan = workerData as ThreadPlan<DelegateMemory>;
+    const plan = workerData as WorkerThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
     const app = await loadApp(plan.app);
-    const io = openIo(plan.backend, SMALL_IO);
+    const io = openIo(plan.backend, { ...plan.pools, blocksSize: blocksSize(plan.pools) });
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
     const service = new WorkerService({
       plan,

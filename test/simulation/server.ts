@@ -37,12 +37,17 @@ import {
 } from './sim-thread.ts';
 import { ListeningSocket, type Socket } from './socket.ts';
 
-const WORKER_IO = {
+const WORKER_POOLS = {
   submissions: 8,
   completions: 16,
-  recvBuffers: 1,
+  recvBuffers: 8,
   recvBufferSize: 64,
-  blocksSize: 64,
+  sendBlocks: 2,
+  sendBlockSize: 2 * RESPONSE_SPACE_MIN,
+  largeSendBlocks: 1,
+  largeSendBlockSize: 65_536,
+  recvBlocks: 2,
+  recvBlockSize: REQUEST_LIMITS.headSizeMax + 64,
 };
 /** A listener that rests looks again after this time at most. */
 const REST_MS_MAX = 400;
@@ -236,7 +241,7 @@ export class SimServer {
     if (ios.length > 0) fail('an Io was not destroyed');
     if (this.count(Counter.connectionsOpen) !== 0) fail('connections are counted as open');
     for (const [index, { service, io }] of this.#accepts.entries()) {
-      service.connections.assertAllFree();
+      service.connections.ending.assertAllFree();
       if (io.buffersUsed !== 0) fail('receive buffers are not back');
       if (service.loop.timers.count !== 0) fail('timers are set that nobody waits for');
       if (!this.#forced[index]) service.delegator.assertAllFree();
@@ -350,9 +355,13 @@ export class SimServer {
 
   #startWorker(index: number): WorkerThread {
     const kernel = this.#kernel;
-    const io = new SimIo(kernel, WORKER_IO);
+    const io = new SimIo(kernel, { ...WORKER_POOLS, blocksSize: blocksSize(WORKER_POOLS) });
     return workerThread(`worker-${index}`, kernel, io, {
-      plan: this.#plan(index, new SharedArrayBuffer(COUNTERS_SIZE)),
+      plan: {
+        ...this.#plan(index, new SharedArrayBuffer(COUNTERS_SIZE)),
+        pools: WORKER_POOLS,
+        guests: 1,
+      },
       app: COMPILED,
       wakeAcceptThread: (thread) => {
         if (kernel.random.chance(kernel.faults.wakeDies)) {

@@ -182,6 +182,7 @@ export class ConnectionBench {
       app: options.app ?? COMPILED,
       counters: this.counters,
       delegation: options.delegation?.(this.io, this.counters) ?? this.delegation,
+      departures: undefined,
       capacity,
       rows: new SharedArrayBuffer(capacity * CONNECTION_CTX_SIZE),
       sendBlocks,
@@ -281,7 +282,7 @@ export class ConnectionBench {
 
   /** Everything is back, and nothing is in flight or planned. */
   assertAllFree(): void {
-    this.connections.assertAllFree();
+    this.connections.ending.assertAllFree();
     equal(this.io.inFlight, 0);
     equal(this.loop.timers.count, 0);
     equal(this.count('connectionsOpen'), 0);

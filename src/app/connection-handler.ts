@@ -1,0 +1,51 @@
+// Handlers of connections that are handed to a worker. Control plane: types, and functions that run
+// while the module is loaded.
+
+import type { BlockingConnection } from './blocking-connection.ts';
+import type { Handler } from './handler.ts';
+
+/**
+ * Serves a request in a worker in straight-line code, which blocks it: reads and writes wait for the
+ * peer, within the server's timeouts. When the function returns, the response ends.
+ */
+export type BlockingHandler = (connection: BlockingConnection) => void;
+
+/** Serves requests on the own loop of a worker: made with `onLoop`. */
+export class LoopHandler {
+  readonly handler: Handler;
+  readonly keep: boolean;
+
+  constructor(handler: Handler, keep: boolean) {
+    this.handler = handler;
+    this.keep = keep;
+  }
+}
+
+export type ConnectionHandler = BlockingHandler | LoopHandler;
+
+export interface LoopHandlerOptions {
+  /**
+   * Keeps the connection after the response, for the next request to a handler that runs on a
+   * worker's loop. Any other request takes it back to its accept thread. Default: false.
+   */
+  readonly keep?: boolean;
+}
+
+/** A handler as those of routes, for connections that a worker adopts into its own loop. */
+export function onLoop(handler: Handler, options: LoopHandlerOptions = {}): LoopHandler {
+  return new LoopHandler(handler, options.keep === true);
+}
+
+/** A route whose connections are handed to a worker, to the connection handler of this name. */
+export class HandOff {
+  readonly connection: string;
+
+  constructor(connection: string) {
+    this.connection = connection;
+  }
+}
+
+/** A route that hands the connection to the handler `connection` of the same application. */
+export function handOff(connection: string): HandOff {
+  return new HandOff(connection);
+}

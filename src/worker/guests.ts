@@ -1,0 +1,225 @@
+// The connections that this worker has adopted: it serves them on its own loop, as an accept thread
+// does, until they go home. A blocking handler runs above the loop, and lets it run while it waits.
+//
+// The parts are made with the first guest: most workers of most applications never have one.
+// Owner: one worker thread. Data plane, once for each guest.
+
+import { BoundBlockingConnection } from '../app/blocking-connection.ts';
+import type { CompiledApp } from '../app/compiled-app.ts';
+import { connectionHandler, guestApp } from '../app/compiled-app.ts';
+import type { BlockingHandler } from '../app/connection-handler.ts';
+import { LoopHandler } from '../app/connection-handler.ts';
+import type { Handler } from '../app/handler.ts';
+import type { BoundRequest } from '../app/request.ts';
+import type { BoundResponse } from '../app/response.ts';
+import { AssertionError, assert } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import type { RequestOptions } from '../base/options.ts';
+import type { PoolSizes } from '../base/thread-plan.ts';
+import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
+import { Connections } from '../connection/connections.ts';
+import type { Departures, UnreadBytes } from '../connection/departures.ts';
+import type { HandOffRecords } from '../delegate/hand-off-records.ts';
+import { ENDED, RETURNED, RecordBytes } from '../delegate/hand-off-records.ts';
+import type { TaskHolders } from '../delegate/task-holders.ts';
+import { NO_DEADLINE } from '../delegate/task-holders.ts';
+import type { Loop } from '../loop/loop.ts';
+import { NONE } from '../memory/pool.ts';
+
+export interface GuestsOptions {
+  readonly loop: Loop;
+  readonly app: CompiledApp;
+  readonly holders: TaskHolders;
+  readonly records: HandOffRecords;
+  readonly counters: Counters;
+  readonly pools: PoolSizes;
+  readonly requests: RequestOptions;
+  /** The most guests. */
+  readonly capacity: number;
+  /** For so long a blocking handler may go without reading or writing, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly log: (message: string, error?: unknown) => void;
+  /** The holder's connection goes home, as its status says. */
+  readonly onGone: (holder: number) => void;
+}
+
+interface Waiting {
+  readonly handler: BlockingHandler;
+  readonly holder: number;
+  readonly request: BoundRequest;
+  readonly response: BoundResponse;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export class Guests implements Departures {
+  readonly ofGuests = true;
+  connections: Connections | undefined;
+  /** Guests that are here. */
+  count = 0;
+  readonly #options: GuestsOptions;
+  readonly #bytes: RecordBytes;
+  // By guest: its holder, or NONE.
+  readonly #holderOf: Int32Array;
+  // By guest: 1 until its first request begins, which is why it is here.
+  readonly #isNew: Uint8Array;
+  // The guest whose request begins.
+  #beginning = NONE;
+  // Blocking handlers that wait for their turn.
+  readonly #waiting: Waiting[] = [];
+  #recalled = false;
+
+  constructor(options: GuestsOptions) {
+    this.#options = options;
+    this.#bytes = new RecordBytes(options.records);
+    this.#holderOf = new Int32Array(options.capacity).fill(NONE);
+    this.#isNew = new Uint8Array(options.capacity);
+  }
+
+  /** Takes the connection of a holder that this thread runs. */
+  adopt(holder: number): void {
+    const { records, holders, app, counters } = this.#options;
+    this.connections ??= this.#make();
+    const { table, travel } = this.connections;
+    const slot = table.acquire();
+    assert(slot !== NONE, 'there is a place for every connection that can be handed off');
+    const handler = app.connections[holders.taskIndex(holder) - app.tasks.length]!.handler;
+    if (handler instanceof LoopHandler) holders.setDeadline(holder, NO_DEADLINE);
+    count(counters, Counter.adopted);
+    this.count++;
+    this.#holderOf[slot] = holder;
+    this.#isNew[slot] = 1;
+    table.setFd(slot, records.fd(holder));
+    travel.resume(slot, records.requests(holder), this.#bytes.of(holder));
+  }
+
+  /** True exactly when a blocking handler waits for its turn. */
+  get hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Runs the blocking handler that waits the longest. The loop's own ticks run within it. */
+  runWaiting(): void {
+    const { loop, holders, timeoutMs } = this.#options;
+    const { handler, holder, request, response, resolve, reject } = this.#waiting.shift()!;
+    const putOff = (): void => holders.setDeadline(holder, (loop.clock.nowMs + timeoutMs) | 0 || 1);
+    const connection = new BoundBlockingConnection(request, response, (isDone) => {
+      loop.runUntil(() => {
+        putOff();
+        return isDone();
+      });
+    });
+    putOff();
+    try {
+      handler(connection);
+      connection.finish();
+      resolve();
+    } catch (error) {
+      if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
+      reject(error);
+    }
+  }
+
+  /** The server drains: guests go home when they are served. Control plane. */
+  recall(): void {
+    this.#recalled = true;
+    if (this.connections === undefined) return;
+    for (let slot = 0; slot < this.#holderOf.length; slot++) {
+      if (this.#holderOf[slot] !== NONE) this.connections.travel.leave(slot);
+    }
+  }
+
+  // A guest is here for its first request; later ones stay if they are for a handler on this loop.
+  isElsewhere(slot: number, route: number): boolean {
+    this.#beginning = slot;
+    if (this.#isNew[slot] === 1) {
+      this.#isNew[slot] = 0;
+      return false;
+    }
+    return !(connectionHandler(this.#options.app, route) instanceof LoopHandler);
+  }
+
+  leavesAfter(route: number): boolean {
+    const handler = connectionHandler(this.#options.app, route);
+    return this.#recalled || !(handler instanceof LoopHandler && handler.keep);
+  }
+
+  prepare(): boolean {
+    return true;
+  }
+
+  unread(slot: number, size: number): UnreadBytes | undefined {
+    const { records } = this.#options;
+    const holder = this.#holderOf[slot]!;
+    records.clear(holder);
+    return records.space(holder) < size ? undefined : this.#bytes.of(holder);
+  }
+
+  depart(slot: number): void {
+    this.#goHome(slot, RETURNED, 0);
+  }
+
+  cancel(): void {}
+
+  end(slot: number, reason: number): void {
+    this.#goHome(slot, ENDED, reason);
+  }
+
+  /** Control plane. */
+  assertAllFree(): void {
+    this.connections?.ending.assertAllFree();
+  }
+
+  #goHome(slot: number, status: number, reason: number): void {
+    const { holders, records, onGone } = this.#options;
+    const { table } = this.connections!;
+    const holder = this.#holderOf[slot]!;
+    records.setRequests(holder, table.requests(slot));
+    records.setReason(holder, reason);
+    holders.setStatus(holder, status);
+    this.#holderOf[slot] = NONE;
+    this.count--;
+    table.release(slot);
+    onGone(holder);
+  }
+
+  // Called where the request is parsed: the handler runs when nothing else does.
+  #block(handler: BlockingHandler): Handler {
+    return (request, response) => {
+      const holder = this.#holderOf[this.#beginning]!;
+      return new Promise<void>((resolve, reject) => {
+        this.#waiting.push({
+          handler,
+          holder,
+          request: request as BoundRequest,
+          response: response as BoundResponse,
+          resolve,
+          reject,
+        });
+      });
+    };
+  }
+
+  #make(): Connections {
+    const { loop, app, counters, pools, requests, capacity, log } = this.#options;
+    return new Connections({
+      loop,
+      app: guestApp(app, (handler) => this.#block(handler)),
+      counters,
+      delegation: NO_DELEGATION,
+      departures: this,
+      capacity,
+      rows: new SharedArrayBuffer(capacity * CONNECTION_CTX_SIZE),
+      ...pools,
+      requests,
+      log,
+    });
+  }
+}
+
+// Requests for tasks go home.
+const NO_DELEGATION = {
+  delegate: (): never => assert(false, 'a worker delegates nothing') as never,
+  cancel: (): never => assert(false, 'a worker delegates nothing') as never,
+};
