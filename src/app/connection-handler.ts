@@ -5,8 +5,8 @@ import type { BlockingConnection } from './blocking-connection.ts';
 import type { Handler } from './handler.ts';
 
 /**
- * Serves a request in a worker in straight-line code, which blocks it: reads and writes wait for the
- * peer, within the server's timeouts. When the function returns, the response ends.
+ * Serves a request in a worker in straight-line code, which blocks it: reads and writes wait for
+ * the peer, within the server's timeouts. When the function returns, the response ends.
  */
 export type BlockingHandler = (connection: BlockingConnection) => void;
 

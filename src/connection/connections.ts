@@ -231,12 +231,11 @@ export class Connections {
 
   // The bytes came too early: requests before them, or the handler of their body, are not ready.
   #hold(slot: number, buffer: number, size: number, more: boolean): void {
-    if (this.#recvSide.hold(slot, buffer, size, more)) {
-      this.travel.tryLeave(slot);
-      return;
+    if (this.#recvSide.hold(slot, buffer, size, more)) this.travel.tryLeave(slot);
+    else {
+      this.#io.releaseBuffer(buffer);
+      this.#lifecycle.terminate(slot, NO_MEMORY);
     }
-    this.#io.releaseBuffer(buffer);
-    this.#lifecycle.terminate(slot, NO_MEMORY);
   }
 
   // True exactly when it is not time for bytes that arrive, or they are for another thread.
@@ -356,10 +355,8 @@ export class Connections {
       this.#lifecycle.terminate(slot, table.reason(slot));
       return;
     }
-    if (this.#waits(slot)) {
-      this.travel.tryLeave(slot);
-      return;
-    }
+    this.travel.tryLeave(slot);
+    if (table.state(slot) !== OPEN || this.#waits(slot)) return;
     const receiving = this.#exchanges.receiving(slot);
     // The body is incomplete: RFC 9112 section 8.
     if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);

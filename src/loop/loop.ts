@@ -175,8 +175,8 @@ export class Loop {
   }
 
   /**
-   * Runs ticks within the current one until `isDone`: code of the user, called in phase 2, waits for
-   * what they bring. Node has no turn meanwhile, and gets it after the current tick.
+   * Runs ticks within the current one until `isDone`: code of the user, called in phase 2, waits
+   * for what they bring. Node has no turn meanwhile, and gets it after the current tick.
    */
   runUntil(isDone: () => boolean): void {
     while (!isDone()) {

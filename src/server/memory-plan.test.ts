@@ -2,9 +2,10 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import type { BackendName, ServerOptions } from '../base/options.ts';
+import { blocksSize } from '../connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { RESPONSE_SPACE_MIN } from '../connection/response-side.ts';
-import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
+import { delegateLayout, HOLDERS_MAX, unreadSize } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/io-options.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
@@ -96,23 +97,33 @@ test('however many threads there are, their task holders fit the queue', () => {
 });
 
 test('the total is the sum of its parts: accept threads, worker threads, what they share', () => {
-  const shared = (part: Partial<ServerOptions>): number => delegateLayout(plan(part).delegate).size;
+  const shared = (part: Partial<ServerOptions>): number => {
+    const { delegate } = plan(part);
+    return delegateLayout(delegate).size + unreadSize(delegate);
+  };
   const own = (part: Partial<ServerOptions>): number => plan(part).totalSize - shared(part);
   const one = { acceptThreads: 1, workerThreads: 0 };
   const perAccept = own(one);
   equal(own({ acceptThreads: 5, workerThreads: 0 }), 5 * perAccept);
   const perWorker = own({ acceptThreads: 1, workerThreads: 1 }) - perAccept;
-  equal(own({ acceptThreads: 3, workerThreads: 4 }), 3 * perAccept + 4 * perWorker);
-  ok(perWorker > COUNTERS_SIZE);
+  // A worker has a place for each connection that may be handed off, whichever it comes from.
+  const perGuest = CONNECTION_CTX_SIZE + 78;
+  const guests = plan(one).guests;
+  const inAll = 3 * perAccept + 4 * (perWorker + 2 * guests * perGuest);
+  equal(own({ acceptThreads: 3, workerThreads: 4 }), inAll);
+  const { guestPools } = plan(one);
+  const guestMemory = ioMemorySize({ ...guestPools, blocksSize: blocksSize(guestPools) });
+  const thread = perWorker - guestMemory - guests * perGuest;
+  ok(thread > COUNTERS_SIZE);
 
   const { pools, rowsSize } = plan(one);
   const { sendBlocks, sendBlockSize, recvBlocks, recvBlockSize } = pools;
   const large = pools.largeSendBlocks * pools.largeSendBlockSize;
-  const blocksSize = sendBlocks * sendBlockSize + large + recvBlocks * recvBlockSize;
-  const mapped = ioMemorySize({ ...pools, blocksSize });
-  equal(mapped > blocksSize + pools.recvBuffers * pools.recvBufferSize, true);
+  const blocks = sendBlocks * sendBlockSize + large + recvBlocks * recvBlockSize;
+  const mapped = ioMemorySize({ ...pools, blocksSize: blocks });
+  equal(mapped > blocks + pools.recvBuffers * pools.recvBufferSize, true);
   const lists = 100_000 * (19 * 4 + 2);
-  equal(perAccept, mapped + rowsSize + lists + perWorker);
+  equal(perAccept, mapped + rowsSize + lists + thread);
 });
 
 test('a connection that holds no block costs about 150 bytes', () => {

@@ -184,7 +184,7 @@ export class Guests implements Departures {
     onGone(holder);
   }
 
-  // Called where the request is parsed: the handler runs when nothing else does.
+  // Called where the request is parsed: the handler runs when nothing else does. Control plane.
   #block(handler: BlockingHandler): Handler {
     return (request, response) => {
       const holder = this.#holderOf[this.#beginning]!;
@@ -201,6 +201,7 @@ export class Guests implements Departures {
     };
   }
 
+  // Control plane.
   #make(): Connections {
     const { loop, app, counters, pools, requests, capacity, log } = this.#options;
     return new Connections({

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
-import type { Command, Report, ThreadPlan } from '../base/thread-plan.ts';
+import type { Command, PoolSizes, Report, WorkerThreadPlan } from '../base/thread-plan.ts';
 import { Delegator } from '../delegate/delegator.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
@@ -33,6 +33,19 @@ const APP = `export default {
 
 const { backend: BACKEND } = chooseBackend('auto');
 
+const POOLS: PoolSizes = {
+  submissions: 8,
+  completions: 16,
+  recvBuffers: 8,
+  recvBufferSize: 4096,
+  sendBlocks: 1,
+  sendBlockSize: 16_384,
+  largeSendBlocks: 1,
+  largeSendBlockSize: 65_536,
+  recvBlocks: 1,
+  recvBlockSize: 20_480,
+};
+
 /** A worker thread, and the accept thread's side of it, which is this one. */
 class Fixture {
   readonly delegator: Delegator;
@@ -56,7 +69,7 @@ class Fixture {
       holdersPerAcceptThread: 4,
     });
     const [accept, worker] = this.#fds;
-    const plan: ThreadPlan<DelegateMemory> = {
+    const plan: WorkerThreadPlan<DelegateMemory> = {
       index: 0,
       backend: BACKEND,
       options: server.options,
@@ -67,6 +80,8 @@ class Fixture {
       counters: this.#counters,
       refusedTasks: new SharedArrayBuffer(8),
       holdings: new SharedArrayBuffer(HOLDINGS_SIZE),
+      pools: POOLS,
+      guests: 1,
     };
     const wakeup = new Wakeup(worker);
     this.delegator = new Delegator(delegateMemory, 0, () => wakeup.signal());
