@@ -34,6 +34,9 @@ import type { RequestSide } from './request-side.ts';
 import type { SendSide } from './send-side.ts';
 import type { Waiting } from './waiting.ts';
 
+/** RFC 9110 section 15.6.4. */
+const SERVICE_UNAVAILABLE = 503;
+
 export interface TravelOptions {
   readonly loop: Loop;
   readonly table: ConnectionTable;
@@ -127,11 +130,13 @@ export class Travel {
 
   #leave(slot: number): void {
     const table = this.#table;
-    const { loop, recvSide, sendSide, lifecycle } = this.#options;
+    const { loop, recvSide, sendSide, requestSide } = this.#options;
     const departures = this.#options.departures!;
     const unread = departures.unread(slot, recvSide.waitingSize(slot));
     if (unread === undefined) {
-      lifecycle.terminate(slot, NO_MEMORY);
+      departures.cancel(slot);
+      table.clearFlag(slot, LEAVES);
+      requestSide.reject(slot, SERVICE_UNAVAILABLE, NO_MEMORY);
       return;
     }
     recvSide.pack(slot, unread);

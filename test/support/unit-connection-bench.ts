@@ -12,6 +12,7 @@ import { COUNTERS, Counter } from '../../src/base/counters.ts';
 import type { RequestOptions } from '../../src/base/options.ts';
 import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
 import { Connections } from '../../src/connection/connections.ts';
+import type { Departures } from '../../src/connection/departures.ts';
 import type { TaskDelegation } from '../../src/connection/task-delegation.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { NodeLoop } from '../../src/kernel/node-loop.ts';
@@ -139,6 +140,7 @@ export interface BenchOptions {
   readonly requests?: Partial<RequestOptions>;
   /** In place of one that only records. */
   readonly delegation?: (io: FakeIo, counters: Counters) => TaskDelegation;
+  readonly departures?: Departures;
 }
 
 /** A loop of nobody's, for parts that only need its clock and its timers. */
@@ -182,7 +184,7 @@ export class ConnectionBench {
       app: options.app ?? COMPILED,
       counters: this.counters,
       delegation: options.delegation?.(this.io, this.counters) ?? this.delegation,
-      departures: undefined,
+      departures: options.departures,
       capacity,
       rows: new SharedArrayBuffer(capacity * CONNECTION_CTX_SIZE),
       sendBlocks,
