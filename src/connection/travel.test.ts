@@ -91,7 +91,7 @@ function setUp(
   return { bench: new ConnectionBench({ app: APP, departures, ...options }), departures };
 }
 
-test('a connection leaves with the request that is for another thread, and what is behind it', () => {
+test('a connection leaves with the request for another thread, and what is behind it', () => {
   const { bench, departures } = setUp();
   const slot = bench.open();
   bench.receive(slot, AWAY + FAST);

@@ -44,14 +44,14 @@ async function allBack(own: ServerProcess): Promise<void> {
   await own.reportUntil((accepts) => sumOf(accepts, 'connectionsOpen') === 0);
 }
 
-test('a blocking handler answers from a worker, and the next request from the accept thread', async (t) => {
+test('a worker answers what was handed to it, and the accept thread the next request', async (t) => {
   const peer = await HttpPeer.open(t, server().port);
   for (const target of ['/sync?1', '/fast?2', '/async?3', '/fast?4', '/kept?5', '/fast?6']) {
     check(target, await peer.ask(request(target)));
   }
 });
 
-test('requests that arrive together are answered in their order, each from its thread', async (t) => {
+test('requests that arrive together are answered in order, each from its thread', async (t) => {
   const peer = await HttpPeer.open(t, server().port);
   const targets = Array.from({ length: 50 }, (_, index) => `${KINDS[index % 5]}?${index}`);
   await peer.send(targets.map((target) => request(target)).join(''));
@@ -82,7 +82,7 @@ test('connections with requests of every kind, serial and pipelined, cut anywher
 });
 
 for (const target of ['/sync-echo', '/async-echo']) {
-  test(`${target}: a body follows its connection, and the request behind it is found`, async (t) => {
+  test(`${target}: a body follows its connection, and so does what is behind it`, async (t) => {
     const peer = await HttpPeer.open(t, server().port);
     for (const size of [0, 1, 1000, 100_000, 1_000_000]) {
       const body = 'abcdefghij'.repeat(size / 10 + 1).slice(0, size);
@@ -162,7 +162,7 @@ for (const target of ['/sync-exit', '/sync-hang']) {
   });
 }
 
-test('beyond the most connections that can be away, requests are refused with 503', async (t) => {
+test('every connection of a thread may be away at once', async (t) => {
   const own = await start(t, '-w', '1', '-C', '4');
   const peers = await Promise.all(Array.from({ length: 4 }, () => HttpPeer.open(t, own.port)));
   await peers[0]!.send(request('/sync-echo', 'POST', 'Content-Length: 5'));
@@ -186,7 +186,7 @@ test('a client that leaves while its connection is away gives its slot back', as
   check('/sync?', await (await HttpPeer.open(t, own.port)).ask(request('/sync?')));
 });
 
-test('a drain waits for connections that are away, and calls those home that are kept', async (t) => {
+test('a drain waits for connections that are away, and calls home those kept', async (t) => {
   const own = await start(t, '-w', '1');
   const kept = await HttpPeer.open(t, own.port);
   check('/kept?', await kept.ask(request('/kept?')));
@@ -201,7 +201,7 @@ test('a drain waits for connections that are away, and calls those home that are
   equal(await code, 0);
 });
 
-test('without workers a handler for a loop runs in the accept thread; a blocking one ends the start', async (t) => {
+test('without workers a blocking handler ends the start', async (t) => {
   const { code, stderr } = await runProgram(t, [APP, '-w', '0', '-p', '0']);
   equal(code, 1);
   match(stderr, /connection handler "sync" blocks: it needs a worker thread/);
