@@ -44,7 +44,7 @@ async function allBack(own: ServerProcess): Promise<void> {
   await own.reportUntil((accepts) => sumOf(accepts, 'connectionsOpen') === 0);
 }
 
-test('a worker answers what was handed to it, and the accept thread the next request', async (t) => {
+test('a worker answers what it was handed, the accept thread the next request', async (t) => {
   const peer = await HttpPeer.open(t, server().port);
   for (const target of ['/sync?1', '/fast?2', '/async?3', '/fast?4', '/kept?5', '/fast?6']) {
     check(target, await peer.ask(request(target)));
