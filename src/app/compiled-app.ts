@@ -123,15 +123,11 @@ export function guestApp(
 }
 
 /**
- * The application where there are no workers: what would run on a worker's loop runs on this one.
- * @throws AppError when a handler would block it.
+ * The application where there are no workers: what would run on a worker's loop runs on this one,
+ * and what would block it is refused.
  */
 export function appWithoutWorkers(app: CompiledApp): CompiledApp {
-  const blocking = app.connections.find(({ handler }) => typeof handler === 'function');
-  if (blocking !== undefined) {
-    throw new AppError(`connection handler "${blocking.name}" blocks: it needs a worker thread`);
-  }
-  const alone = guestApp(app, () => refuse);
+  const alone = guestApp(app, () => refuseBlocking);
   app.taskIndexes.forEach((index, route) => {
     if (index < app.tasks.length) alone.taskIndexes[route] = index;
   });
@@ -161,3 +157,6 @@ function parseRoute(key: string): Route {
 function refuse(): never {
   throw new AppError('a route that delegates has no handler');
 }
+
+const refuseBlocking: Handler = (_request, response) =>
+  response.end('this needs a worker thread: --worker-threads is 0\n', 503);

@@ -133,7 +133,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
   );
   const travel = new Travel({
     loop,
-    table,
+    memory,
     deadlines,
     recvSide,
     sendSide,

@@ -46,6 +46,17 @@ export class ConnectionMemory {
     this.recvBlocks = new BlockPool('receive blocks', bytes, recvOffset, recvBlocks, recvBlockSize);
   }
 
+  /** True exactly when a quarter of each pool is free. */
+  get hasRoom(): boolean {
+    const { pool } = this.recvBlocks;
+    const io = this.#io;
+    return (
+      4 * pool.free >= pool.capacity &&
+      4 * (io.bufferCount - io.buffersUsed) >= io.bufferCount &&
+      this.sendBlocks.hasRoom
+    );
+  }
+
   /** Asserts that every slot, block and buffer is back. */
   assertAllFree(): void {
     this.table.pool.assertAllFree();

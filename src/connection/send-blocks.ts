@@ -45,6 +45,12 @@ export class SendBlocks {
     return this.#small.pool.used + this.#large.pool.used;
   }
 
+  /** True exactly when a quarter of the small ones is free. */
+  get hasRoom(): boolean {
+    const { pool } = this.#small;
+    return 4 * pool.free >= pool.capacity;
+  }
+
   /** A block for so many bytes, as far as one holds them; NONE when the pool is dry. */
   acquire(size: number): number {
     if (size > this.#small.blockSize) {

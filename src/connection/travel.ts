@@ -12,6 +12,7 @@ import { SHUT_RDWR } from '../kernel/sockets.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
 import { NO_MEMORY, THREAD_DIED } from './close-reason.ts';
+import type { ConnectionMemory } from './connection-memory.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
   DEFERRED,
@@ -39,7 +40,7 @@ const SERVICE_UNAVAILABLE = 503;
 
 export interface TravelOptions {
   readonly loop: Loop;
-  readonly table: ConnectionTable;
+  readonly memory: ConnectionMemory;
   readonly deadlines: Deadlines;
   readonly recvSide: RecvSide;
   readonly sendSide: SendSide;
@@ -59,7 +60,12 @@ export class Travel {
   constructor(options: TravelOptions) {
     this.#options = options;
     this.#io = options.loop.io;
-    this.#table = options.table;
+    this.#table = options.memory.table;
+  }
+
+  /** True exactly when there is memory for another guest, beside what those here may need. */
+  get hasRoom(): boolean {
+    return this.#options.memory.hasRoom;
   }
 
   /** The connection goes on here, where it has had `requests` so far, with what it has brought. */

@@ -44,7 +44,7 @@ const GUEST_POOLS: PoolSizes = {
   sendBlockSize: 2 * RESPONSE_SPACE_MIN,
   largeSendBlocks: 8,
   largeSendBlockSize: LARGE_SEND_BLOCK_SIZE,
-  recvBlocks: 64,
+  recvBlocks: 256,
   recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,
 };
 

@@ -77,6 +77,11 @@ export class Guests implements Departures {
     this.#isNew = new Uint8Array(options.capacity);
   }
 
+  /** True exactly when there is memory for another one. */
+  get hasRoom(): boolean {
+    return this.connections === undefined || this.connections.travel.hasRoom;
+  }
+
   /** Takes the connection of a holder that this thread runs. */
   adopt(holder: number): void {
     const { records, holders, app, counters } = this.#options;

@@ -114,7 +114,7 @@ export class WorkerService implements LoopClient {
   runMessages(): boolean {
     if (this.#blocked) return false;
     if (this.#guests.hasWaiting) this.#runBlocking();
-    if (this.#running === this.#concurrency) return this.#guests.hasWaiting;
+    if (!this.#mayTake) return this.#guests.hasWaiting;
     const holder = this.#intake.take();
     if (holder === NONE) return this.#guests.hasWaiting;
     if (this.#intake.holders.taskIndex(holder) >= this.#tasks) this.#guests.adopt(holder);
@@ -123,7 +123,7 @@ export class WorkerService implements LoopClient {
       if (this.#runner.run(holder)) this.#finish(holder);
       else this.#running++;
     }
-    return this.#running < this.#concurrency && this.#intake.hasTasks();
+    return this.#mayTake && this.#intake.hasTasks();
   }
 
   runDeferred(budget: number): boolean {
@@ -144,10 +144,15 @@ export class WorkerService implements LoopClient {
     this.#guests.connections?.runReleases();
   }
 
-  // A worker with as many async tasks as it may have sleeps through new ones, which are for others.
+  // What comes next may be a task or a connection: who has no place for either leaves it to others.
+  get #mayTake(): boolean {
+    return !this.#blocked && this.#running < this.#concurrency && this.#guests.hasRoom;
+  }
+
+  // A worker that may not take what is new sleeps through it.
   prepareSleep(): boolean {
     if (this.#guests.connections?.hasSends === true) return false;
-    this.#isSleeper = this.#running < this.#concurrency && !this.#blocked;
+    this.#isSleeper = this.#mayTake;
     return !this.#isSleeper || this.#intake.sleep();
   }
 

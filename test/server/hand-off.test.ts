@@ -6,14 +6,14 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { anyTarget, checkHandedOff, converse } from '../support/hand-off-conversation.ts';
 import type { HttpResponse } from '../support/http-peer.ts';
 import { HttpPeer, request } from '../support/http-peer.ts';
 import { prng } from '../support/prng.ts';
 import type { ServerProcess } from '../support/server-process.ts';
-import { runProgram, sharedServer, startServer, sumOf } from '../support/server-process.ts';
+import { sharedServer, startServer, sumOf } from '../support/server-process.ts';
 
 const APP = fileURLToPath(new URL('../support/hand-off-app.ts', import.meta.url));
-const KINDS = ['/fast', '/slow', '/sync', '/async', '/kept'] as const;
 
 const server = sharedServer([APP, '-A', '1', '-C', '300', '-w', '2']);
 
@@ -29,16 +29,6 @@ function textOf(response: HttpResponse): string {
   return response.body;
 }
 
-function check(target: string, response: HttpResponse): void {
-  equal(response.status, 200, target);
-  equal(textOf(response), target);
-  if (target.startsWith('/slow')) return;
-  match(
-    response.fields.get('x-thread') ?? '',
-    target.startsWith('/fast') ? /^accept-0$/ : /^worker-[01]$/,
-  );
-}
-
 // Every connection, slot, holder and block is back.
 async function allBack(own: ServerProcess): Promise<void> {
   await own.reportUntil((accepts) => sumOf(accepts, 'connectionsOpen') === 0);
@@ -47,36 +37,22 @@ async function allBack(own: ServerProcess): Promise<void> {
 test('a worker answers what it was handed, the accept thread the next request', async (t) => {
   const peer = await HttpPeer.open(t, server().port);
   for (const target of ['/sync?1', '/fast?2', '/async?3', '/fast?4', '/kept?5', '/fast?6']) {
-    check(target, await peer.ask(request(target)));
+    checkHandedOff(target, await peer.ask(request(target)));
   }
 });
 
 test('requests that arrive together are answered in order, each from its thread', async (t) => {
   const peer = await HttpPeer.open(t, server().port);
-  const targets = Array.from({ length: 50 }, (_, index) => `${KINDS[index % 5]}?${index}`);
+  const random = prng(1);
+  const targets = Array.from({ length: 50 }, (_, index) => anyTarget(random, `${index}`));
   await peer.send(targets.map((target) => request(target)).join(''));
-  for (const target of targets) check(target, await peer.response());
+  for (const target of targets) checkHandedOff(target, await peer.response());
 });
 
 test('connections with requests of every kind, serial and pipelined, cut anywhere', async (t) => {
-  const random = prng(7);
-  const peers = await Promise.all(
-    Array.from({ length: 60 }, () => HttpPeer.open(t, server().port)),
-  );
-  const conversation = async (peer: HttpPeer, name: number): Promise<void> => {
-    for (let round = 0; round < 12; round++) {
-      const targets = Array.from(
-        { length: 1 + random(6) },
-        (_, index) => `${KINDS[random(5)]}?${name}.${round}.${index}`,
-      );
-      const bytes = targets.map((target) => request(target)).join('');
-      const cut = random(bytes.length);
-      await peer.send(bytes.slice(0, cut));
-      await peer.send(bytes.slice(cut));
-      for (const target of targets) check(target, await peer.response());
-    }
-  };
-  await Promise.all(peers.map(conversation));
+  const { port } = server();
+  const peers = await Promise.all(Array.from({ length: 60 }, () => HttpPeer.open(t, port)));
+  await Promise.all(peers.map((peer, index) => converse(peer, 40, prng(index))));
   for (const peer of peers) peer.close();
   await allBack(server());
 });
@@ -89,12 +65,12 @@ for (const target of ['/sync-echo', '/async-echo']) {
       await peer.send(post(target, body) + request('/fast?behind'));
       const response = await peer.response();
       equal(textOf(response), body);
-      check('/fast?behind', await peer.response());
+      checkHandedOff('/fast?behind', await peer.response());
     }
     await peer.send(`${request(target, 'POST', 'Transfer-Encoding: chunked')}3\r\none\r\n`);
     await peer.send('3\r\ntwo\r\n0\r\n\r\n');
     equal(textOf(await peer.response()), 'onetwo');
-    check('/fast?', await peer.ask(request('/fast?')));
+    checkHandedOff('/fast?', await peer.ask(request('/fast?')));
   });
 }
 
@@ -105,15 +81,15 @@ test('a body that nobody reads is dropped, and the next request is served', asyn
       'x'.repeat(30_000) +
       request('/fast?'),
   );
-  check('/sync?unread', await peer.response());
-  check('/fast?', await peer.response());
+  checkHandedOff('/sync?unread', await peer.response());
+  checkHandedOff('/fast?', await peer.response());
 });
 
 test('HEAD, a close that was asked for, and HTTP/1.0', async (t) => {
   const peer = await HttpPeer.open(t, server().port);
   const head = await peer.ask(request('/sync?', 'HEAD'), 'HEAD');
   deepEqual([head.status, head.fields.get('content-length'), head.body.length], [200, '6', 0]);
-  check('/async?', await peer.ask(request('/async?', 'GET', 'Connection: close')));
+  checkHandedOff('/async?', await peer.ask(request('/async?', 'GET', 'Connection: close')));
   equal((await peer.rest()).by, 'end');
   const old = await HttpPeer.open(t, server().port);
   await old.send('GET /sync-bytes?25000 HTTP/1.0\r\n\r\n');
@@ -128,9 +104,9 @@ test('a peer that does not read holds up its blocking handler, not the server', 
   await stuck.send(request('/sync-bytes?50000000'));
   const other = await HttpPeer.open(t, own.port);
   await own.reportUntil((accepts) => sumOf(accepts, 'handedOff') === 1);
-  check('/fast?', await other.ask(request('/fast?')));
+  checkHandedOff('/fast?', await other.ask(request('/fast?')));
   // The only worker has the next one when the stuck peer was late.
-  check('/sync?next', await other.ask(request('/sync?next')));
+  checkHandedOff('/sync?next', await other.ask(request('/sync?next')));
   equal((await own.report())[1]!.counters.adopted, 2);
   equal(await own.counter('closedSendTimeout'), 1);
 });
@@ -140,7 +116,7 @@ test('a handler that fails costs its connection an error, and is logged', async 
   const peer = await HttpPeer.open(t, own.port);
   equal((await peer.ask(request('/sync-throws'))).status, 500);
   equal((await peer.ask(request('/async-throws'))).status, 500);
-  check('/sync?', await peer.ask(request('/sync?')));
+  checkHandedOff('/sync?', await peer.ask(request('/sync?')));
   match(own.program.stderr, /thrown by a blocking handler[\s\S]*thrown by a handler on a loop/);
 });
 
@@ -154,10 +130,10 @@ for (const target of ['/sync-exit', '/sync-hang']) {
     ok(['end', 'ECONNRESET'].includes(await peer.ended));
     const after = await queued;
     // What waits behind one that hangs is late as well.
-    if (target === '/sync-exit') check('/sync?after', after);
+    if (target === '/sync-exit') checkHandedOff('/sync?after', after);
     else ok([200, 504].includes(after.status));
     const fresh = await HttpPeer.open(t, own.port);
-    check('/kept?', await fresh.ask(request('/kept?')));
+    checkHandedOff('/kept?', await fresh.ask(request('/kept?')));
     equal(await own.counter('closedThreadDied'), 1);
   });
 }
@@ -171,7 +147,7 @@ test('every connection of a thread may be away at once', async (t) => {
   await own.reportUntil((accepts) => sumOf(accepts, 'handedOff') === 4);
   await peers[0]!.send('12345');
   equal(textOf(await peers[0]!.response()), '12345');
-  for (const peer of peers.slice(1)) check('/sync?', await peer.response());
+  for (const peer of peers.slice(1)) checkHandedOff('/sync?', await peer.response());
 });
 
 test('a client that leaves while its connection is away gives its slot back', async (t) => {
@@ -183,13 +159,13 @@ test('a client that leaves while its connection is away gives its slot back', as
     peer.reset();
     await allBack(own);
   }
-  check('/sync?', await (await HttpPeer.open(t, own.port)).ask(request('/sync?')));
+  checkHandedOff('/sync?', await (await HttpPeer.open(t, own.port)).ask(request('/sync?')));
 });
 
 test('a drain waits for connections that are away, and calls home those kept', async (t) => {
   const own = await start(t, '-w', '1');
   const kept = await HttpPeer.open(t, own.port);
-  check('/kept?', await kept.ask(request('/kept?')));
+  checkHandedOff('/kept?', await kept.ask(request('/kept?')));
   const away = await HttpPeer.open(t, own.port);
   await away.send(request('/async-echo', 'POST', 'Content-Length: 5'));
   await own.reportUntil((accepts) => sumOf(accepts, 'handedOff') === 2);
@@ -201,8 +177,10 @@ test('a drain waits for connections that are away, and calls home those kept', a
   equal(await code, 0);
 });
 
-test('without workers a blocking handler ends the start', async (t) => {
-  const { code, stderr } = await runProgram(t, [APP, '-w', '0', '-p', '0']);
-  equal(code, 1);
-  match(stderr, /connection handler "sync" blocks: it needs a worker thread/);
+test('without workers a handler for a loop runs in the accept thread', async (t) => {
+  const peer = await HttpPeer.open(t, (await start(t, '-w', '0')).port);
+  const response = await peer.ask(request('/async?'));
+  deepEqual([response.body, response.fields.get('x-thread')], ['/async?', 'accept-0']);
+  equal((await peer.ask(request('/sync?'))).status, 503);
+  checkHandedOff('/slow?', await peer.ask(request('/slow?')));
 });

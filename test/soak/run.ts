@@ -1,6 +1,7 @@
 // `npm run soak -- NAME...`: tests that take half a minute each; without names, all of them. Exits
 // with 1 when one failed, with 2 for a name that is none.
 
+import { handOffs } from './hand-offs.ts';
 import { neverRead, slowBodies, slowHeaders } from './slow-clients.ts';
 import type { SoakSpec } from './soak.ts';
 import { runSoak } from './soak.ts';
@@ -10,6 +11,7 @@ const SOAKS: Readonly<Record<string, SoakSpec>> = {
   'slow-headers': slowHeaders,
   'slow-bodies': slowBodies,
   'never-read': neverRead,
+  'hand-off': handOffs,
   upload: uploads,
   download: downloads,
 };

@@ -16,6 +16,8 @@ const OUTSIDE_PLAN = 160 * MEBIBYTE;
 export type Soak = (server: ServerProcess) => Promise<string>;
 
 export interface SoakSpec {
+  /** The path of the application, unless it is that of most tests. */
+  readonly app?: string;
   readonly args: readonly string[];
   readonly run: Soak;
 }
@@ -29,10 +31,10 @@ export function passed(ms: number): Promise<void> {
 }
 
 /** Runs a test with its own server. Answers what it measured. */
-export async function runSoak({ args, run }: SoakSpec): Promise<string> {
+export async function runSoak({ app = APP, args, run }: SoakSpec): Promise<string> {
   const ends: (() => Promise<void>)[] = [];
   const scope = { after: (end: () => Promise<void>) => ends.push(end) };
-  const server = await startServer(scope, [APP, '-A', '1', '-w', '0', ...args]);
+  const server = await startServer(scope, [app, '-A', '1', '-w', '0', ...args]);
   try {
     const measured = await run(server);
     check(!/died|a handler failed/.test(server.program.stderr), server.program.stderr.slice(-2000));

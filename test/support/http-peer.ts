@@ -3,13 +3,17 @@
 
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import type { TestContext } from 'node:test';
 import type { ParsedResponse } from './http-response.ts';
 import { parseResponse } from './http-response.ts';
 
 export interface HttpResponse extends ParsedResponse {
   /** When its last byte was there, as `performance.now()` tells it. */
   readonly at: number;
+}
+
+/** Whoever ends what was opened: a test. */
+export interface Owner {
+  after(end: () => void): void;
 }
 
 export interface PeerOptions {
@@ -57,7 +61,7 @@ export class HttpPeer {
 
   /** Connects; throws what the connect meets. The connection is destroyed when the test ends. */
   static async open(
-    t: TestContext,
+    t: Owner,
     port: number,
     { host = '127.0.0.1', paused = false }: PeerOptions = {},
   ): Promise<HttpPeer> {
