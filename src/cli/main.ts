@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { MODULE_EXTENSION } from '../base/modules.ts';
 import { formatSize } from '../server/memory-plan.ts';
 import type { Server } from '../server/server.ts';
 import { EXIT_FAILURE, EXIT_USAGE, formatAddress, StartError } from '../server/start-error.ts';
@@ -10,7 +11,7 @@ import { daemonize, isDaemon, logAsDaemon, tellReady } from './daemonize.ts';
 import type { CommandLine } from './options.ts';
 import { helpText, parseCommandLine, UsageError } from './options.ts';
 
-const DEMO = new URL('../demo/app.ts', import.meta.url).href;
+const DEMO = new URL(`../demo/app${MODULE_EXTENSION}`, import.meta.url).href;
 
 async function main(): Promise<void> {
   const commandLine = parseCommandLine(process.argv.slice(2), process.env);

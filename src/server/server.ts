@@ -2,6 +2,7 @@
 // the threads, tells them to serve and to drain. Control plane.
 
 import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
+import { MODULE_EXTENSION } from '../base/modules.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
@@ -24,7 +25,7 @@ import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-const ACCEPT_THREAD = new URL('../accept/accept-thread.ts', import.meta.url);
+const ACCEPT_THREAD = new URL(`../accept/accept-thread${MODULE_EXTENSION}`, import.meta.url);
 
 /** With more workers than this the server is ready before all of them are. */
 const WORKERS_BEFORE_READY = 16;
