@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { MODULE_EXTENSION } from '../base/modules.ts';
 import { formatSize } from '../server/memory-plan.ts';
 import type { Server } from '../server/server.ts';
-import { EXIT_FAILURE, EXIT_USAGE, formatAddress, StartError } from '../server/start-error.ts';
+import { EXIT_FAILURE, EXIT_USAGE, StartError } from '../server/start-error.ts';
 import { daemonize, isDaemon, logAsDaemon, tellReady } from './daemonize.ts';
 import type { CommandLine } from './options.ts';
 import { helpText, parseCommandLine, UsageError } from './options.ts';
@@ -46,9 +46,9 @@ function handleSignals(server: Server): void {
 }
 
 function readyLine(server: Server): string {
-  const { host, acceptThreads, workerThreads, acceptCapacity } = server.options;
+  const { acceptThreads, workerThreads, acceptCapacity } = server.options;
   return [
-    `millrace is ready on http://${formatAddress(host, server.port)}`,
+    `millrace is ready on ${server.url}`,
     `${server.choice.backend}: ${server.choice.reason}`,
     `${counted(acceptThreads, 'accept thread')}, ${acceptCapacity} connections each`,
     counted(workerThreads, 'worker thread'),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { completeOptions } from '../server/serve-options.ts';
 import type { CommandLine } from './options.ts';
 import { helpText, parseCommandLine, UsageError } from './options.ts';
 
@@ -279,4 +280,8 @@ test('the help lists every option with its short form and its default', () => {
     equal(line.endsWith(`[${shown}]`), shown !== undefined, name);
   }
   equal(help.split('\n').filter((line) => /^ {2}.*--/.test(line)).length, options.length);
+});
+
+test('a program that serves has the same defaults', () => {
+  deepEqual(completeOptions({}), parseCommandLine([], {}).server);
 });

@@ -20,7 +20,14 @@ import { CrashBudget } from './crash-budget.ts';
 import { LogLimiter } from './log-limiter.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
-import { backendError, bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
+import {
+  backendError,
+  bindError,
+  EXIT_FAILURE,
+  formatAddress,
+  StartError,
+  threadError,
+} from './start-error.ts';
 import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -30,9 +37,14 @@ const ACCEPT_THREAD = new URL(`../accept/accept-thread${MODULE_EXTENSION}`, impo
 /** With more workers than this the server is ready before all of them are. */
 const WORKERS_BEFORE_READY = 16;
 
-export interface ThreadReport {
+export interface ThreadStats {
+  /** `accept-0`, `worker-0` and so on. */
   readonly name: string;
+  /** By name: what has happened since the thread was started, and how much there is now. */
   readonly counters: Record<string, number>;
+}
+
+export interface ThreadReport extends ThreadStats {
   /** Undefined when the thread was too busy to tell. */
   readonly heap: Heap | undefined;
 }
@@ -143,6 +155,22 @@ export class Server {
     const server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
     void workers.startOthers();
     return server;
+  }
+
+  /** Where it listens, such as `http://127.0.0.1:9000`. */
+  get url(): string {
+    return `http://${formatAddress(this.options.host, this.port)}`;
+  }
+
+  /** Counters that are read without asking the threads: see `report` for the heap of each. */
+  stats(): ThreadStats[] {
+    return this.counters().map(([name, counters]) => ({ name, counters }));
+  }
+
+  /** Answers what is in flight, then ends. Settles when every thread has ended. */
+  async close(): Promise<void> {
+    this.drain();
+    await this.ended;
   }
 
   /** Answers what is in flight, then ends: `ended` tells when. */

@@ -3,15 +3,11 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Counters } from '../base/counters.ts';
-import { MODULE_OPTIONS } from '../base/modules.ts';
 import type { Command, Report, ThreadPlan } from '../base/thread-plan.ts';
 import { threadError } from './start-error.ts';
 
 /** How long a report waits for a thread that runs a task. */
 const HEAP_WAIT_MS = 1000;
-
-/** Stacks name the lines of the source, also where an application was compiled from one. */
-const THREAD_OPTIONS: readonly string[] = ['--enable-source-maps', ...MODULE_OPTIONS];
 
 export interface Heap {
   readonly usedBytes: number;
@@ -38,11 +34,7 @@ export class Thread {
     this.name = name;
     this.counters = new Float64Array(plan.counters);
     this.#log = log;
-    this.#worker = new Worker(entry, {
-      name,
-      workerData: plan,
-      execArgv: [...process.execArgv, ...THREAD_OPTIONS],
-    });
+    this.#worker = new Worker(entry, { name, workerData: plan });
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'ready') resolve();

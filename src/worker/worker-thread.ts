@@ -4,6 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
+import { prepareModules } from '../base/modules.ts';
 import type { ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { SMALL_IO } from '../io/io-options.ts';
@@ -21,6 +22,7 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as ThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
+    prepareModules();
     const app = await loadApp(plan.app);
     const io = openIo(plan.backend, SMALL_IO);
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
