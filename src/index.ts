@@ -11,6 +11,7 @@ export { staticResponse } from './app/static-response.ts';
 export type { ServerOptions } from './base/options.ts';
 export type { Task } from './delegate/task.ts';
 export type { TaskFunction } from './delegate/task-runner.ts';
+export type { FetchApp } from './fetch/fetch-app.ts';
 export type { InjectRequest, InjectResponse } from './inject/inject.ts';
 export { inject } from './inject/inject.ts';
 export { serve } from './server/serve.ts';

@@ -14,6 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['server'],
   ['accept', 'worker'],
   ['connection'],
+  ['fetch'],
   ['app'],
   ['delegate'],
   ['loop'],

@@ -8,6 +8,7 @@ import { prepareModules } from '../base/modules.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
+import { adaptFetchModule } from '../fetch/fetch-app.ts';
 import { refuseNewConnections } from '../io/listener.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
@@ -25,7 +26,7 @@ async function start(): Promise<void> {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
     prepareModules();
-    const app = await loadApp(plan.app);
+    const app = await loadApp(plan.app, adaptFetchModule);
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
     const wakeups = plan.workerWakeups.map((fd) => new Wakeup(fd));

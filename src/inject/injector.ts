@@ -7,6 +7,8 @@ import { compileApp } from '../app/compiled-app.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
+import type { FetchApp } from '../fetch/fetch-app.ts';
+import { adaptFetchApp, isFetchApp } from '../fetch/fetch-app.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { NOTHING_PLANNED } from '../kernel/node-loop.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
@@ -29,7 +31,7 @@ export class Injector {
   #idleTurns = 0;
   #users = 0;
 
-  constructor(app: App, log: (message: string, error?: unknown) => void) {
+  constructor(app: App | FetchApp, log: (message: string, error?: unknown) => void) {
     const options = completeOptions({
       acceptThreads: 1,
       acceptCapacity: CAPACITY,
@@ -54,7 +56,7 @@ export class Injector {
         pools,
         rows: new SharedArrayBuffer(rowsSize),
       },
-      app: compileApp(app),
+      app: compileApp(isFetchApp(app) ? adaptFetchApp(app) : app),
       io: this.io,
       clock: new SystemClock(),
       nodeLoop: { backendFd: 0, nodeTimerDueMs: () => NOTHING_PLANNED },

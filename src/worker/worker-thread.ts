@@ -7,6 +7,7 @@ import { assert } from '../base/assert.ts';
 import { prepareModules } from '../base/modules.ts';
 import type { ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
+import { adaptFetchModule } from '../fetch/fetch-app.ts';
 import { SMALL_IO } from '../io/io-options.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
@@ -23,7 +24,7 @@ async function start(): Promise<void> {
     const plan = workerData as ThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
     prepareModules();
-    const app = await loadApp(plan.app);
+    const app = await loadApp(plan.app, adaptFetchModule);
     const io = openIo(plan.backend, SMALL_IO);
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
     const service = new WorkerService({
