@@ -2,7 +2,7 @@
 
 // What needs no normalising: the URL parser would answer the same text. Segments of the path that
 // begin with "." may be ones that it resolves, and a host that ends with a number is an address.
-const PLAIN_HOST = /^[a-z0-9][a-z0-9.-]*(?::(?!80$)[1-9]\d{0,4})?$/;
+const PLAIN_HOST = /^[a-z0-9][a-z0-9.-]*(?::(?!80$)(?:[1-5]\d{4}|[1-9]\d{0,3}))?$/;
 const ADDRESS_LIKE = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?(?::|$)|xn--/;
 const LOOPBACK = /^127\.0\.0\.1(?::|$)/;
 const PLAIN_TARGET = /^(?:\/(?!\.|%2e)[\w\-.~!$&()*+,;=:@%]*)+(?:\?[\w\-.~!$&()*+,;=:@/%?]*)?$/i;
