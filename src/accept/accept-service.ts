@@ -131,6 +131,7 @@ export class AcceptService implements LoopClient {
   onCommand(kind: Command['kind']): void {
     if (kind === 'serve') this.#serving = true;
     else if (kind === 'drain') this.#drain.begin();
+    else if (kind === 'retire') this.#drain.retire();
   }
 
   beginTick(): void {

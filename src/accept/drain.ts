@@ -52,6 +52,17 @@ export class Drain {
     this.#setTimer();
   }
 
+  /** Begins, and leaves what the listener has not accepted yet to the threads that take over. */
+  retire(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#stopped = true;
+    this.#beginMs = this.#options.loop.clock.nowMs;
+    this.#options.listener.stop();
+    this.#options.connections.drain();
+    this.#setTimer();
+  }
+
   onTimer(): void {
     const { loop, listener, connections, counters } = this.#options;
     const elapsedMs = msBetween(this.#beginMs, loop.clock.nowMs);

@@ -49,6 +49,8 @@ export type Command =
   | { readonly kind: 'serve' }
   /** Answer what is in flight, then end. */
   | { readonly kind: 'drain' }
+  /** As `drain`, but leave the listener to the threads that take over. */
+  | { readonly kind: 'retire' }
   /** Tell how the heap of the thread is. */
   | { readonly kind: 'report' };
 

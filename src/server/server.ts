@@ -9,7 +9,12 @@ import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import { SMALL_IO } from '../io/io-options.ts';
 import type { Listeners } from '../io/listener.ts';
-import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
+import {
+  bindListeners,
+  closeListeners,
+  duplicateListeners,
+  startListening,
+} from '../io/listener.ts';
 import type { BackendChoice } from '../io/open-io.ts';
 import { BackendError, chooseBackend } from '../io/open-io.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
@@ -86,23 +91,24 @@ export class Server {
     this.#wakeups = wakeups;
     for (const thread of acceptThreads) this.#watch(thread);
     workers.watch();
-    this.ended = this.#end();
+    this.ended = this.#untilEnded();
     this.ended.catch(() => {});
   }
 
   /**
    * Starts a server that runs the application at the URL `app`. When this settles, connections are
-   * served. @throws StartError
+   * served. With `shared` it takes over listeners that stay those of the caller. @throws StartError
    */
   static async start(
     options: ServerOptions,
     app: string,
     log: (message: string) => void,
+    shared?: Listeners,
   ): Promise<Server> {
     const choice = choose(options);
     const plan = planMemory(options, choice.backend);
     const { acceptThreads, workerThreads } = options;
-    const listeners = bind(options);
+    const listeners = shared === undefined ? bind(options) : duplicateListeners(shared);
     const wakeups = openWakeups(acceptThreads + workerThreads);
     const crashBudget = new CrashBudget();
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'> = {
@@ -175,9 +181,12 @@ export class Server {
 
   /** Answers what is in flight, then ends: `ended` tells when. */
   drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    for (const thread of this.#acceptThreads) thread.tell('drain');
+    this.#end('drain');
+  }
+
+  /** As `drain`, but leaves the listeners to another server that was started with them. */
+  retire(): void {
+    this.#end('retire');
   }
 
   /** The counters of every thread, by its name; they outlive the threads. */
@@ -194,6 +203,12 @@ export class Server {
         heap: await thread.heap(),
       })),
     );
+  }
+
+  #end(command: 'drain' | 'retire'): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const thread of this.#acceptThreads) thread.tell(command);
   }
 
   #threads(): Thread[] {
@@ -213,7 +228,7 @@ export class Server {
   }
 
   // Workers end after the accept threads, which wait for their tasks.
-  async #end(): Promise<void> {
+  async #untilEnded(): Promise<void> {
     const ended = Promise.all(this.#acceptThreads.map((thread) => thread.ended));
     await Promise.race([ended, this.#failure.promise]);
     await Promise.race([this.#workers.end(), this.#failure.promise]);
@@ -246,7 +261,8 @@ function choose(options: ServerOptions): BackendChoice {
   }
 }
 
-function bind({ host, port, acceptThreads }: ServerOptions): Listeners {
+/** @throws StartError when the address cannot be listened on. */
+export function bind({ host, port, acceptThreads }: ServerOptions): Listeners {
   try {
     return bindListeners(host, port, acceptThreads);
   } catch (error) {
