@@ -35,6 +35,8 @@ export interface AcceptServiceOptions {
   readonly wakeWorker: (worker: number) => void;
   /** Keeps new connections from the listener; those under way still come. */
   readonly refuseConnections: () => void;
+  /** The thread was told to retire, and accepts nothing more. */
+  readonly onRetired?: () => void;
   readonly log: (message: string, error?: unknown) => void;
   /** The thread has drained, and its `Io` is destroyed. */
   readonly onEnd: () => void;
@@ -120,6 +122,7 @@ export class AcceptService implements LoopClient {
       delegator: this.delegator,
       counters,
       refuseConnections: options.refuseConnections,
+      onRetired: options.onRetired ?? (() => {}),
     });
     io.watchWakeups(plan.acceptWakeups[plan.index]!);
   }

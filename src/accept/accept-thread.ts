@@ -39,6 +39,7 @@ async function start(): Promise<void> {
       nextTurn: setImmediate,
       wakeWorker: (worker) => wakeups[worker]!.signal(),
       refuseConnections: () => refuseNewConnections(plan.listenerFd),
+      onRetired: () => port.report({ kind: 'retired' }),
       log: (message, error) => port.log(message, error),
       onEnd: () => {
         closeDescriptor(plan.listenerFd);

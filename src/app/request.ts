@@ -10,6 +10,7 @@ import { ExchangeError } from './exchange-error.ts';
 import type { BodySource } from './request-body.ts';
 import { RequestBody } from './request-body.ts';
 
+/** A request, for as long as its response has not ended. */
 export interface Request {
   readonly method: string;
   /** The request target as it was sent, with its query (RFC 9112 section 3.2). */

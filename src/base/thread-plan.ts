@@ -57,6 +57,8 @@ export type Command =
 /** To the main thread. */
 export type Report =
   | { readonly kind: 'ready' }
+  /** After `retire`: this thread accepts nothing more. */
+  | { readonly kind: 'retired' }
   /** The thread may be ended: timers or sockets of the application may keep it alive. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'log'; readonly message: string }

@@ -62,6 +62,7 @@ test('what is not said has a default', () => {
     },
     app: undefined,
     daemonize: false,
+    watch: false,
     help: false,
     version: false,
   });
@@ -153,6 +154,7 @@ test('every option is also an environment variable, and a key of the config file
     'worker-concurrency': ['93', (line) => line.server.workerConcurrency],
     backend: ['io_uring', (line) => line.server.backend],
     daemonize: ['true', (line) => line.daemonize],
+    watch: ['true', (line) => line.watch],
     verbose: ['true', (line) => line.server.verbose],
     help: ['true', (line) => line.help],
     version: ['true', (line) => line.version],
@@ -269,6 +271,7 @@ test('the help lists every option with its short form and its default', () => {
     ['backend NAME', undefined, 'auto'],
     ['config FILE', undefined, 'none'],
     ['daemonize', 'd', undefined],
+    ['watch', undefined, undefined],
     ['verbose', 'v', undefined],
     ['help', 'h', undefined],
     ['version', undefined, undefined],

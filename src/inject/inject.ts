@@ -6,6 +6,7 @@ import type { App } from '../app/app.ts';
 import type { FetchApp } from '../fetch/fetch-app.ts';
 import { Injector } from './injector.ts';
 
+/** A request of a test. */
 export interface InjectRequest {
   /** GET unless it is said. */
   readonly method?: string;

@@ -59,10 +59,15 @@ export class FileWatch {
     const path = join(folder, name);
     if (!existsSync(path)) this.#remove(path);
     else if (isFolder(path)) this.#add(path);
-    if (!SOURCE.test(name)) return;
+    if (!isSource(name)) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#onChange, SETTLE_MS);
   }
+}
+
+/** A file of this name is a part of a program. */
+export function isSource(name: string): boolean {
+  return SOURCE.test(name) && !LEFT_OUT.test(name);
 }
 
 function isFolder(path: string): boolean {

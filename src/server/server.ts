@@ -42,6 +42,7 @@ const ACCEPT_THREAD = new URL(`../accept/accept-thread${MODULE_EXTENSION}`, impo
 /** With more workers than this the server is ready before all of them are. */
 const WORKERS_BEFORE_READY = 16;
 
+/** What a thread has counted. */
 export interface ThreadStats {
   /** `accept-0`, `worker-0` and so on. */
   readonly name: string;
@@ -49,11 +50,20 @@ export interface ThreadStats {
   readonly counters: Record<string, number>;
 }
 
+/** What a thread has counted, and how its heap is. */
 export interface ThreadReport extends ThreadStats {
   /** Undefined when the thread was too busy to tell. */
   readonly heap: Heap | undefined;
 }
 
+/** What a server takes over from another one. */
+export interface TakeOver {
+  readonly listeners: Listeners;
+  /** Called when all threads are ready, and awaited before they accept. */
+  readonly before: () => Promise<void>;
+}
+
+/** A server that runs, as the thread that started it sees it: see `serve`. */
 export class Server {
   readonly options: ServerOptions;
   readonly plan: MemoryPlan;
@@ -97,18 +107,19 @@ export class Server {
 
   /**
    * Starts a server that runs the application at the URL `app`. When this settles, connections are
-   * served. With `shared` it takes over listeners that stay those of the caller. @throws StartError
+   * served. With `takeOver` it serves listeners that stay those of the caller. @throws StartError
    */
   static async start(
     options: ServerOptions,
     app: string,
     log: (message: string) => void,
-    shared?: Listeners,
+    takeOver?: TakeOver,
   ): Promise<Server> {
     const choice = choose(options);
     const plan = planMemory(options, choice.backend);
     const { acceptThreads, workerThreads } = options;
-    const listeners = shared === undefined ? bind(options) : duplicateListeners(shared);
+    const listeners =
+      takeOver === undefined ? bind(options) : duplicateListeners(takeOver.listeners);
     const wakeups = openWakeups(acceptThreads + workerThreads);
     const crashBudget = new CrashBudget();
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'> = {
@@ -155,6 +166,7 @@ export class Server {
       for (const fd of wakeups) closeDescriptor(fd);
       throw error;
     }
+    await takeOver?.before();
     startListening(listeners.fds);
     for (const thread of accepts) thread.tell('serve');
     const { port } = listeners;
@@ -184,9 +196,14 @@ export class Server {
     this.#end('drain');
   }
 
-  /** As `drain`, but leaves the listeners to another server that was started with them. */
-  retire(): void {
+  /**
+   * As `drain`, but leaves the listeners to another server. Settles when nothing more is accepted:
+   * only then may others accept, because the kernel tells one of those that wait, and the one it
+   * tells may be about to go.
+   */
+  async retire(): Promise<void> {
     this.#end('retire');
+    await Promise.all(this.#acceptThreads.map((thread) => thread.retired));
   }
 
   /** The counters of every thread, by its name; they outlive the threads. */

@@ -111,14 +111,16 @@ export class WatchedServer {
   async #replace(): Promise<void> {
     let next: Server;
     try {
-      next = await Server.start(this.#options, this.#app, this.#log, this.#listeners);
+      next = await Server.start(this.#options, this.#app, this.#log, {
+        listeners: this.#listeners,
+        before: () => this.#retire(),
+      });
     } catch (error) {
       if (!(error instanceof StartError) || error.exitCode !== EXIT_FAILURE) throw error;
       const state = this.#server === undefined ? 'waiting for a change' : 'the old threads go on';
       this.#log(`${error.message}\nmillrace: ${state}`);
       return;
     }
-    this.#retire();
     this.#server = next;
     if (this.#ending) next.drain();
     // A thread that dies by itself ends the server, as it does without a watch.
@@ -126,14 +128,14 @@ export class WatchedServer {
     this.#onReady(next);
   }
 
-  #retire(): void {
+  async #retire(): Promise<void> {
     if (this.#server === undefined) return;
-    this.#server.retire();
-    const ended = this.#server.ended;
+    const { ended } = this.#server;
     this.#retired.add(ended);
     void ended.then(
       () => this.#retired.delete(ended),
       () => {},
     );
+    await this.#server.retire();
   }
 }

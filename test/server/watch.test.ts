@@ -60,6 +60,7 @@ function ask(url: string, agent = new Agent()): Promise<string> {
       response.on('error', reject);
     });
     request.on('error', reject);
+    request.setTimeout(5000, () => request.destroy(new Error('no answer')));
   });
 }
 
