@@ -11,8 +11,8 @@ interface Name {
 
 const INTRODUCTION = `# API reference
 
-Made by \`npm run api\` from the docstrings of the public names; \`npm run check\` finds out when it is
-not current. [README](../README.md) shows how the parts work together, and
+Made by \`npm run api\` from the docstrings of the public names; \`npm run check\` finds out when
+it is not current. [README](../README.md) shows how the parts work together, and
 [limits](limits.md) what they are bounded by.
 `;
 
