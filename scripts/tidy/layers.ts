@@ -10,10 +10,11 @@ import { type Finding, isEngine, isScript, isTest, type Source } from './source.
 
 /** From the top. Folders of one row are siblings: neither imports the other. */
 const ROWS: readonly (readonly string[])[] = [
-  ['cli'],
+  ['cli', 'inject'],
   ['server'],
   ['accept', 'worker'],
   ['connection'],
+  ['fetch'],
   ['app'],
   ['delegate'],
   ['loop'],

@@ -37,6 +37,8 @@ export interface AcceptServiceOptions {
   readonly wakeWorker: (worker: number) => void;
   /** Keeps new connections from the listener; those under way still come. */
   readonly refuseConnections: () => void;
+  /** The thread was told to retire, and accepts nothing more. */
+  readonly onRetired?: () => void;
   readonly log: (message: string, error?: unknown) => void;
   /** The thread has drained, and its `Io` is destroyed. */
   readonly onEnd: () => void;
@@ -141,6 +143,7 @@ export class AcceptService implements LoopClient {
       delegator: this.delegator,
       counters,
       refuseConnections: options.refuseConnections,
+      onRetired: options.onRetired ?? (() => {}),
     });
     io.watchWakeups(plan.acceptWakeups[plan.index]!);
   }
@@ -152,6 +155,7 @@ export class AcceptService implements LoopClient {
   onCommand(kind: Command['kind']): void {
     if (kind === 'serve') this.#serving = true;
     else if (kind === 'drain') this.#drain.begin();
+    else if (kind === 'retire') this.#drain.retire();
   }
 
   beginTick(): void {

@@ -4,9 +4,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { appWithoutWorkers, loadApp } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
+import { prepareModules } from '../base/modules.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
+import { adaptFetchModule } from '../fetch/fetch-app.ts';
 import { refuseNewConnections } from '../io/listener.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
@@ -23,7 +25,8 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
-    const loaded = await loadApp(plan.app);
+    prepareModules();
+    const loaded = await loadApp(plan.app, adaptFetchModule);
     const app = plan.options.workerThreads === 0 ? appWithoutWorkers(loaded) : loaded;
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
@@ -37,6 +40,7 @@ async function start(): Promise<void> {
       nextTurn: setImmediate,
       wakeWorker: (worker) => wakeups[worker]!.signal(),
       refuseConnections: () => refuseNewConnections(plan.listenerFd),
+      onRetired: () => port.report({ kind: 'retired' }),
       log: (message, error) => port.log(message, error),
       onEnd: () => {
         closeDescriptor(plan.listenerFd);

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConnectionBench, get } from '../../test/support/unit-connection-bench.ts';
 import { LINGERING } from '../connection/connection-table.ts';
@@ -16,6 +16,7 @@ class Fixture {
   readonly delegator: Delegator;
   readonly drain: Drain;
   refused = 0;
+  retired = 0;
   stopped = false;
 
   constructor() {
@@ -46,6 +47,7 @@ class Fixture {
       delegator: this.delegator,
       counters,
       refuseConnections: () => this.refused++,
+      onRetired: () => this.retired++,
     });
     this.bench.onExtraTimer = () => this.drain.onTimer();
     this.listener.arm();
@@ -147,4 +149,20 @@ test('what is left after the longest drain is terminated', () => {
   fixture.bench.endClose(slot);
   fixture.pass(WHEEL_GRANULARITY_MS);
   equal(fixture.stopped, true);
+});
+
+test('who retires leaves the listener as it is, and says when it accepts no more', () => {
+  const fixture = new Fixture();
+  const slot = fixture.accept();
+  fixture.drain.retire();
+  fixture.pass(2 * WHEEL_GRANULARITY_MS);
+  deepEqual([fixture.refused, fixture.retired, fixture.stopped], [0, 0, false]);
+  fixture.endAccepts();
+  fixture.pass(2 * WHEEL_GRANULARITY_MS);
+  equal(fixture.accepts, 0);
+  deepEqual([fixture.retired, fixture.stopped], [1, false]);
+  // What was accepted before is still answered.
+  match(fixture.bench.exchange(slot, get('/fast')), /200 OK/);
+  fixture.pass(2 * WHEEL_GRANULARITY_MS);
+  equal(fixture.retired, 1);
 });

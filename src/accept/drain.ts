@@ -28,6 +28,8 @@ export interface DrainOptions {
   readonly delegator: Delegator;
   readonly counters: Counters;
   readonly refuseConnections: () => void;
+  /** After `retire`: nothing more is accepted. */
+  readonly onRetired: () => void;
 }
 
 export class Drain {
@@ -37,6 +39,8 @@ export class Drain {
   // Connections accepted up to the last look.
   #accepted = -1;
   #stopped = false;
+  // True exactly when threads that take over wait until nothing is accepted here.
+  #retiring = false;
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -48,6 +52,18 @@ export class Drain {
     this.#draining = true;
     this.#beginMs = this.#options.loop.clock.nowMs;
     this.#options.refuseConnections();
+    this.#options.connections.ending.announce();
+    this.#setTimer();
+  }
+
+  /** Begins, and leaves what the listener has not accepted yet to the threads that take over. */
+  retire(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#stopped = true;
+    this.#retiring = true;
+    this.#beginMs = this.#options.loop.clock.nowMs;
+    this.#options.listener.stop();
     this.#options.connections.ending.announce();
     this.#setTimer();
   }
@@ -66,6 +82,10 @@ export class Drain {
         this.#stopped = true;
         listener.stop();
       }
+    }
+    if (this.#retiring && !listener.waits) {
+      this.#retiring = false;
+      this.#options.onRetired();
     }
     if (this.#hasEnded(elapsedMs)) this.#end();
     else this.#setTimer();

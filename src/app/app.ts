@@ -12,6 +12,7 @@ export interface Delegation {
   readonly task: string;
 }
 
+/** An application: what its module exports as its default. */
 export interface App {
   /** By method and path, such as `GET /test/fast`. GET routes answer HEAD too. */
   readonly routes: Readonly<Record<string, Handler | Delegation | HandOff | StaticResponse>>;

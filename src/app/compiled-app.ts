@@ -134,10 +134,13 @@ export function appWithoutWorkers(app: CompiledApp): CompiledApp {
   return { ...alone, connections: [] };
 }
 
-/** Loads the module at `url` and compiles its default export. */
-export async function loadApp(url: string): Promise<CompiledApp> {
+/** Makes an application of a module that exports one of another kind, or answers undefined. */
+export type Adapt = (module: { readonly default?: unknown }) => App | undefined;
+
+/** Loads the module at `url` and compiles its default export, or what `adapt` makes of it. */
+export async function loadApp(url: string, adapt?: Adapt): Promise<CompiledApp> {
   const module: { default?: Partial<App> } = await import(url);
-  const app = module.default;
+  const app = adapt?.(module) ?? module.default;
   if (typeof app?.routes !== 'object' || app.routes === null) {
     throw new AppError(`${url} has no default export made with defineApp({ routes })`);
   }

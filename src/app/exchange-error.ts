@@ -1,5 +1,6 @@
 // Why a request cannot be read, or its response not be sent, to the end. Control plane.
 
+/** Why a request cannot be read, or its response not be sent, to the end. */
 export class ExchangeError extends Error {
   override name = 'ExchangeError';
   /** The status that tells the peer, or 0 when there is no peer to tell. */

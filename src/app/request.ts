@@ -6,9 +6,11 @@
 import { ascii } from '../http/characters.ts';
 import { Fields } from '../http/fields.ts';
 import { METHOD_NAMES, METHOD_OTHER } from '../http/method.ts';
+import { ExchangeError } from './exchange-error.ts';
 import type { BodySource } from './request-body.ts';
 import { RequestBody } from './request-body.ts';
 
+/** A request, for as long as its response has not ended. */
 export interface Request {
   readonly method: string;
   /** The request target as it was sent, with its query (RFC 9112 section 3.2). */
@@ -20,6 +22,13 @@ export interface Request {
    * section 5.3). One character a byte (latin1).
    */
   field(name: string): string | undefined;
+  /** Every field line in its order, with the name as it was sent. One character a byte (latin1). */
+  fieldLines(): [name: string, value: string][];
+  /**
+   * Aborts when the client has gone, or has ended its side of the connection, before the response
+   * has ended. What is answered nevertheless reaches a client that only ended its side.
+   */
+  readonly signal: AbortSignal;
   /** The body as it arrives, in pieces: nothing is received while nobody waits for the next. */
   readonly body: AsyncIterableIterator<Uint8Array>;
   /** The body as a whole. @throws ExchangeError when it is larger than `--body-limit`. */
@@ -53,6 +62,7 @@ export class BoundRequest implements Request {
   #start = -1;
   #body: RequestBody | undefined;
   #error: Error | undefined;
+  #aborter: AbortController | undefined;
 
   /** `parser` has just parsed what is bound, in `memory`. */
   constructor(source: BodySource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
@@ -93,6 +103,29 @@ export class BoundRequest implements Request {
     return value;
   }
 
+  fieldLines(): [name: string, value: string][] {
+    this.#check();
+    const end = this.#start + this.#head.size;
+    const bytes = this.#bytes;
+    const lines: [string, string][] = [];
+    let at = this.#start + this.#head.fieldsOffset;
+    while (FIELDS.nextField(bytes, at, end)) {
+      const { nameOffset, nameSize, valueOffset, valueSize, next } = FIELDS;
+      lines.push([
+        bytes.toString('latin1', nameOffset, nameOffset + nameSize),
+        bytes.toString('latin1', valueOffset, valueOffset + valueSize),
+      ]);
+      at = next;
+    }
+    return lines;
+  }
+
+  get signal(): AbortSignal {
+    this.#check();
+    this.#aborter ??= new AbortController();
+    return this.#aborter.signal;
+  }
+
   get body(): RequestBody {
     this.#check();
     this.#body ??= new RequestBody(this.#source, !this.#head.hasBody);
@@ -116,6 +149,7 @@ export class BoundRequest implements Request {
 
   bind(start: number): void {
     this.#start = start;
+    this.#aborter = undefined;
   }
 
   unbind(): void {
@@ -126,6 +160,12 @@ export class BoundRequest implements Request {
   fail(error: Error): void {
     this.#error = error;
     this.#body?.fail(error);
+    this.#aborter?.abort(error);
+  }
+
+  /** The client has ended its side: it may still read, but most have gone. */
+  peerEnded(): void {
+    this.#aborter?.abort(new ExchangeError('the client has ended the connection', 0));
   }
 
   /** Copies the head, whose bytes are about to go. Answers its size. Control plane. */

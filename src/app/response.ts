@@ -14,6 +14,7 @@ export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
 /** What `length` is when nobody said how long the body will be. */
 export const LENGTH_UNKNOWN = -1;
 
+/** The response to a request. Everything throws when it has ended. */
 export interface Response {
   /** The status of the response, 200 if nobody says otherwise. Set before the first byte. */
   status: number;

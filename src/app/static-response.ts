@@ -5,12 +5,14 @@ import { FieldLines } from '../http/field-lines.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 import type { Handler } from './handler.ts';
 
+/** What a static response has beside its body. */
 export interface StaticResponseOptions {
   /** 200 if nobody says otherwise. */
   readonly status?: number;
   readonly fields?: Readonly<Record<string, string>>;
 }
 
+/** A response that is laid out at start and sent with one copy: see `staticResponse`. */
 export class StaticResponse {
   readonly status: number;
   readonly body: string | Uint8Array;

@@ -22,6 +22,7 @@ export interface RequestOptions {
   readonly requestsMax: number;
 }
 
+/** The options of a server, all of them. The defaults are those of the command line. */
 export interface ServerOptions {
   /** Listen port; 0 picks a free one. */
   readonly port: number;

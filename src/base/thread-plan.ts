@@ -58,12 +58,16 @@ export type Command =
   | { readonly kind: 'recall' }
   /** Answer what is in flight, then end. */
   | { readonly kind: 'drain' }
+  /** As `drain`, but leave the listener to the threads that take over. */
+  | { readonly kind: 'retire' }
   /** Tell how the heap of the thread is. */
   | { readonly kind: 'report' };
 
 /** To the main thread. */
 export type Report =
   | { readonly kind: 'ready' }
+  /** After `retire`: this thread accepts nothing more. */
+  | { readonly kind: 'retired' }
   /** The thread may be ended: timers or sockets of the application may keep it alive. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'log'; readonly message: string }

@@ -3,51 +3,81 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { MODULE_EXTENSION } from '../base/modules.ts';
 import { formatSize } from '../server/memory-plan.ts';
 import type { Server } from '../server/server.ts';
-import { EXIT_FAILURE, EXIT_USAGE, formatAddress, StartError } from '../server/start-error.ts';
+import { EXIT_FAILURE, EXIT_USAGE, StartError } from '../server/start-error.ts';
 import { daemonize, isDaemon, logAsDaemon, tellReady } from './daemonize.ts';
 import type { CommandLine } from './options.ts';
 import { helpText, parseCommandLine, UsageError } from './options.ts';
 
-const DEMO = new URL('../demo/app.ts', import.meta.url).href;
+const DEMO = new URL(`../demo/app${MODULE_EXTENSION}`, import.meta.url).href;
 
 async function main(): Promise<void> {
   const commandLine = parseCommandLine(process.argv.slice(2), process.env);
   if (commandLine.help) return print(helpText());
   if (commandLine.version) return print(version());
   const app = appUrl(commandLine);
+  if (commandLine.watch && commandLine.daemonize) {
+    throw new UsageError('--watch is for the foreground: it does not go with --daemonize');
+  }
   if (commandLine.daemonize && !isDaemon()) return daemonize();
   // The engine is loaded only when it is needed: usage errors and the help need no FFI.
   const { Server } = await import('../server/server.ts');
+  if (commandLine.watch) return watch(commandLine, app);
   const server = await Server.start(commandLine.server, app, log);
-  for (const warning of server.warnings) log(warning);
-  if (server.options.verbose) log(`memory plan: ${JSON.stringify(server.plan)}`);
-  handleSignals(server);
-  print(readyLine(server));
+  handleSignals(
+    () => server.drain(),
+    () => server,
+  );
+  tell(server);
   tellReady(readyLine(server));
   await server.ended;
-  if (server.options.verbose) {
-    for (const [name, counters] of server.counters()) log(JSON.stringify({ name, counters }));
-  }
+  printCounters(server);
 }
 
-function handleSignals(server: Server): void {
+async function watch(commandLine: CommandLine, app: string): Promise<void> {
+  const { WatchedServer } = await import('../server/watched-server.ts');
+  const watched = await WatchedServer.start(commandLine.server, app, log, tell);
+  handleSignals(
+    () => watched.drain(),
+    () => watched.server,
+  );
+  await watched.ended;
+  if (watched.server !== undefined) printCounters(watched.server);
+}
+
+function handleSignals(drain: () => void, server: () => Server | undefined): void {
   let asked = false;
   const end = (): void => {
     if (asked) process.exit(EXIT_FAILURE);
     asked = true;
-    server.drain();
+    drain();
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  process.on('SIGUSR2', () => void printReport(server));
+  process.on('SIGUSR2', () => {
+    const current = server();
+    if (current !== undefined) void printReport(current);
+  });
+}
+
+// The server serves.
+function tell(server: Server): void {
+  for (const warning of server.warnings) log(warning);
+  if (server.options.verbose) log(`memory plan: ${JSON.stringify(server.plan)}`);
+  print(readyLine(server));
+}
+
+function printCounters(server: Server): void {
+  if (!server.options.verbose) return;
+  for (const [name, counters] of server.counters()) log(JSON.stringify({ name, counters }));
 }
 
 function readyLine(server: Server): string {
-  const { host, acceptThreads, workerThreads, acceptCapacity } = server.options;
+  const { acceptThreads, workerThreads, acceptCapacity } = server.options;
   return [
-    `millrace is ready on http://${formatAddress(host, server.port)}`,
+    `millrace is ready on ${server.url}`,
     `${server.choice.backend}: ${server.choice.reason}`,
     `${counted(acceptThreads, 'accept thread')}, ${acceptCapacity} connections each`,
     counted(workerThreads, 'worker thread'),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { completeOptions } from '../server/serve-options.ts';
 import type { CommandLine } from './options.ts';
 import { helpText, parseCommandLine, UsageError } from './options.ts';
 
@@ -61,6 +62,7 @@ test('what is not said has a default', () => {
     },
     app: undefined,
     daemonize: false,
+    watch: false,
     help: false,
     version: false,
   });
@@ -152,6 +154,7 @@ test('every option is also an environment variable, and a key of the config file
     'worker-concurrency': ['93', (line) => line.server.workerConcurrency],
     backend: ['io_uring', (line) => line.server.backend],
     daemonize: ['true', (line) => line.daemonize],
+    watch: ['true', (line) => line.watch],
     verbose: ['true', (line) => line.server.verbose],
     help: ['true', (line) => line.help],
     version: ['true', (line) => line.version],
@@ -268,6 +271,7 @@ test('the help lists every option with its short form and its default', () => {
     ['backend NAME', undefined, 'auto'],
     ['config FILE', undefined, 'none'],
     ['daemonize', 'd', undefined],
+    ['watch', undefined, undefined],
     ['verbose', 'v', undefined],
     ['help', 'h', undefined],
     ['version', undefined, undefined],
@@ -279,4 +283,8 @@ test('the help lists every option with its short form and its default', () => {
     equal(line.endsWith(`[${shown}]`), shown !== undefined, name);
   }
   equal(help.split('\n').filter((line) => /^ {2}.*--/.test(line)).length, options.length);
+});
+
+test('a program that serves has the same defaults', () => {
+  deepEqual(completeOptions({}), parseCommandLine([], {}).server);
 });

@@ -134,6 +134,11 @@ const OPTIONS: readonly OptionSpec[] = [
     fallback: 'false',
   },
   {
+    name: 'watch',
+    help: "restart the threads when the application's sources change",
+    fallback: 'false',
+  },
+  {
     name: 'verbose',
     short: 'v',
     help: 'say more, and print the counters of every thread at the end',
@@ -148,6 +153,8 @@ export interface CommandLine {
   /** The application's module, as it was named; undefined for the demo. */
   readonly app: string | undefined;
   readonly daemonize: boolean;
+  /** Restart the threads when sources of the application change. */
+  readonly watch: boolean;
   readonly help: boolean;
   readonly version: boolean;
 }
@@ -188,6 +195,7 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
     },
     app: positionals[0],
     daemonize: flag(read, 'daemonize'),
+    watch: flag(read, 'watch'),
     help: flag(read, 'help'),
     version: flag(read, 'version'),
   };

@@ -112,19 +112,10 @@ export class Connections {
       if (io.buffer >= 0) io.releaseBuffer(io.buffer);
       return;
     }
-    switch (operation) {
-      case RECV:
-        this.#onRecv(slot, io.result, io.buffer, io.more);
-        break;
-      case SEND:
-        this.#onSend(slot, io.result);
-        break;
-      case CLOSE:
-        this.#lifecycle.onClosed(slot);
-        break;
-      default:
-        unreachable(operation as never);
-    }
+    if (operation === RECV) this.#onRecv(slot, io.result, io.buffer, io.more);
+    else if (operation === SEND) this.#onSend(slot, io.result);
+    else if (operation === CLOSE) this.#lifecycle.onClosed(slot);
+    else unreachable(operation as never);
   }
 
   /** The result of a task, for the exchange that was delegated; it may be gone. */
@@ -362,8 +353,9 @@ export class Connections {
     if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);
     if (table.state(slot) !== OPEN) return;
     if (this.#waiting.isAwaited(slot)) {
+      this.#exchanges.peerEnded(slot);
       table.setFlag(slot, CLOSE_AFTER_SEND);
-      // The rest of a head that is there in part will not come, and is not late.
+      // The rest of a head will not come, and is not late.
       this.#recvSide.forgetUnread(slot);
       this.#waiting.note(slot);
     } else this.#lifecycle.terminate(slot, BY_PEER);

@@ -111,6 +111,13 @@ export class Exchanges {
     else this.#table.setFlag(slot, RECEIVES_BODY);
   }
 
+  /** The client has ended its side: whoever waits for it is told. Control plane. */
+  peerEnded(slot: number): void {
+    for (let each = this.first(slot); each !== undefined; each = each.next) {
+      each.request.peerEnded();
+    }
+  }
+
   /** The first response is complete. */
   shift(slot: number): void {
     const exchange = this.first(slot);

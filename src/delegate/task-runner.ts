@@ -11,6 +11,7 @@ import { isThenable, type Thenable } from '../base/thenable.ts';
 import { BoundTask, STATUS_FAILED, type Task, type TaskServer } from './task.ts';
 import { RUNNING, type TaskHolders } from './task-holders.ts';
 
+/** Runs a task in a worker, at once or as a promise. Without a call of `end` it is a 200. */
 export type TaskFunction = (task: Task) => unknown;
 
 export type NamedTask = { name: string; run: TaskFunction };

@@ -13,6 +13,7 @@ import type { TaskHolders } from './task-holders.ts';
 /** What a task sees of its server. */
 export type TaskServer = { readonly options: ServerOptions };
 
+/** What was delegated, as the worker sees it; of no use when the task is done. */
 export interface Task {
   readonly server: TaskServer;
   /** The name the task was delegated by. Until the function returns. */

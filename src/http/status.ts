@@ -1,5 +1,6 @@
 // The status codes and their reason phrases: RFC 9110 section 15, and from the IANA registry those
-// of RFC 2518, 3229, 4918, 5842, 6585, 7725, 8297, 8470, 2295 and 2774.
+// of RFC 2518, 3229, 4918, 5842, 6585, 7725, 8297, 8470, 2295 and 2774; and that of RFC 2324, which
+// RFC 9110 section 15.5.19 keeps from any other use.
 //
 // Any thread, control plane: the response writer turns them into bytes at start.
 
@@ -49,6 +50,7 @@ const REASONS: Readonly<Record<number, string>> = {
   415: 'Unsupported Media Type',
   416: 'Range Not Satisfiable',
   417: 'Expectation Failed',
+  418: "I'm a Teapot",
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
   423: 'Locked',

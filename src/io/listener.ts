@@ -7,6 +7,7 @@ import {
   bindSocket,
   closeDescriptor,
   dropSyn,
+  duplicateDescriptor,
   listenSocket,
   localPort,
   openTcpSocket,
@@ -79,6 +80,11 @@ export function refuseNewConnections(fd: number): boolean {
     listenSocket(fd, 0);
     return false;
   }
+}
+
+/** Further descriptors of the same listening sockets, with one backlog in common. */
+export function duplicateListeners({ port, fds }: Listeners): Listeners {
+  return { port, fds: fds.map(duplicateDescriptor) };
 }
 
 export function closeListeners(fds: readonly number[]): void {

@@ -13,6 +13,8 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_NOSIGNAL = 0x4000;
 /** In `msg_flags` of a send on io_uring: the kernel retries a short send by itself (5.19). */
 export const MSG_WAITALL = 0x100;
+/** `linux/fcntl.h`. */
+const F_DUPFD_CLOEXEC = 1030;
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
 
@@ -38,6 +40,8 @@ const listen = bind('listen', ['int32', 'int32'], 'int32');
 const getsockname = bind('getsockname', ['int32', 'buffer', 'buffer'], 'int32');
 const inetPton = bind('inet_pton', ['int32', 'string', 'buffer'], 'int32');
 const socketpair = bind('socketpair', ['int32', 'int32', 'int32', 'buffer'], 'int32');
+// The third argument of F_DUPFD_CLOEXEC is an int.
+const fcntl = bind('fcntl', ['int32', 'int32', 'int32'], 'int32');
 const close = bind('close', ['int32'], 'int32');
 const shutdown = bind('shutdown', ['int32', 'int32'], 'int32');
 
@@ -161,6 +165,11 @@ export function shutdownSocket(fd: number, how: number): number {
 }
 
 /** close(2). An error is a programmer's: the descriptor was not open. Control plane. */
+/** Another descriptor of the same socket, which is closed by itself: fcntl(2), F_DUPFD_CLOEXEC. */
+export function duplicateDescriptor(fd: number): number {
+  return checked('fcntl', fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
 export function closeDescriptor(fd: number): void {
   if (close(fd) === -1) throw new SystemError('close', errno());
 }

@@ -2,12 +2,18 @@
 // the threads, tells them to serve and to drain. Control plane.
 
 import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
+import { MODULE_EXTENSION } from '../base/modules.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import type { Listeners } from '../io/listener.ts';
-import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
+import {
+  bindListeners,
+  closeListeners,
+  duplicateListeners,
+  startListening,
+} from '../io/listener.ts';
 import type { BackendChoice } from '../io/open-io.ts';
 import { BackendError, chooseBackend } from '../io/open-io.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
@@ -18,23 +24,45 @@ import { CrashBudget } from './crash-budget.ts';
 import { LogLimiter } from './log-limiter.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
-import { backendError, bindError, EXIT_FAILURE, StartError, threadError } from './start-error.ts';
+import {
+  backendError,
+  bindError,
+  EXIT_FAILURE,
+  formatAddress,
+  StartError,
+  threadError,
+} from './start-error.ts';
 import type { Heap } from './thread.ts';
 import { Thread } from './thread.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-const ACCEPT_THREAD = new URL('../accept/accept-thread.ts', import.meta.url);
+const ACCEPT_THREAD = new URL(`../accept/accept-thread${MODULE_EXTENSION}`, import.meta.url);
 
 /** With more workers than this the server is ready before all of them are. */
 const WORKERS_BEFORE_READY = 16;
 
-export interface ThreadReport {
+/** What a thread has counted. */
+export interface ThreadStats {
+  /** `accept-0`, `worker-0` and so on. */
   readonly name: string;
+  /** By name: what has happened since the thread was started, and how much there is now. */
   readonly counters: Record<string, number>;
+}
+
+/** What a thread has counted, and how its heap is. */
+export interface ThreadReport extends ThreadStats {
   /** Undefined when the thread was too busy to tell. */
   readonly heap: Heap | undefined;
 }
 
+/** What a server takes over from another one. */
+export interface TakeOver {
+  readonly listeners: Listeners;
+  /** Called when all threads are ready, and awaited before they accept. */
+  readonly before: () => Promise<void>;
+}
+
+/** A server that runs, as the thread that started it sees it: see `serve`. */
 export class Server {
   readonly options: ServerOptions;
   readonly plan: MemoryPlan;
@@ -72,23 +100,25 @@ export class Server {
     this.#wakeups = wakeups;
     for (const thread of acceptThreads) this.#watch(thread);
     workers.watch();
-    this.ended = this.#end();
+    this.ended = this.#untilEnded();
     this.ended.catch(() => {});
   }
 
   /**
    * Starts a server that runs the application at the URL `app`. When this settles, connections are
-   * served. @throws StartError
+   * served. With `takeOver` it serves listeners that stay those of the caller. @throws StartError
    */
   static async start(
     options: ServerOptions,
     app: string,
     log: (message: string) => void,
+    takeOver?: TakeOver,
   ): Promise<Server> {
     const choice = choose(options);
     const plan = planMemory(options, choice.backend);
     const { acceptThreads, workerThreads } = options;
-    const listeners = bind(options);
+    const listeners =
+      takeOver === undefined ? bind(options) : duplicateListeners(takeOver.listeners);
     const wakeups = openWakeups(acceptThreads + workerThreads);
     const crashBudget = new CrashBudget();
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'> = {
@@ -135,6 +165,7 @@ export class Server {
       for (const fd of wakeups) closeDescriptor(fd);
       throw error;
     }
+    await takeOver?.before();
     startListening(listeners.fds);
     for (const thread of accepts) thread.tell('serve');
     const { port } = listeners;
@@ -143,12 +174,35 @@ export class Server {
     return server;
   }
 
+  /** Where it listens, such as `http://127.0.0.1:9000`. */
+  get url(): string {
+    return `http://${formatAddress(this.options.host, this.port)}`;
+  }
+
+  /** Counters that are read without asking the threads: see `report` for the heap of each. */
+  stats(): ThreadStats[] {
+    return this.counters().map(([name, counters]) => ({ name, counters }));
+  }
+
+  /** Answers what is in flight, then ends. Settles when every thread has ended. */
+  async close(): Promise<void> {
+    this.drain();
+    await this.ended;
+  }
+
   /** Answers what is in flight, then ends: `ended` tells when. */
   drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    for (const thread of this.#acceptThreads) thread.tell('drain');
-    for (const thread of this.#workers.threads) thread.tell('recall');
+    this.#end('drain');
+  }
+
+  /**
+   * As `drain`, but leaves the listeners to another server. Settles when nothing more is accepted:
+   * only then may others accept, because the kernel tells one of those that wait, and the one it
+   * tells may be about to go.
+   */
+  async retire(): Promise<void> {
+    this.#end('retire');
+    await Promise.all(this.#acceptThreads.map((thread) => thread.retired));
   }
 
   /** The counters of every thread, by its name; they outlive the threads. */
@@ -165,6 +219,13 @@ export class Server {
         heap: await thread.heap(),
       })),
     );
+  }
+
+  #end(command: 'drain' | 'retire'): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const thread of this.#acceptThreads) thread.tell(command);
+    for (const thread of this.#workers.threads) thread.tell('recall');
   }
 
   #threads(): Thread[] {
@@ -184,7 +245,7 @@ export class Server {
   }
 
   // Workers end after the accept threads, which wait for their tasks.
-  async #end(): Promise<void> {
+  async #untilEnded(): Promise<void> {
     const ended = Promise.all(this.#acceptThreads.map((thread) => thread.ended));
     await Promise.race([ended, this.#failure.promise]);
     await Promise.race([this.#workers.end(), this.#failure.promise]);
@@ -217,7 +278,8 @@ function choose(options: ServerOptions): BackendChoice {
   }
 }
 
-function bind({ host, port, acceptThreads }: ServerOptions): Listeners {
+/** @throws StartError when the address cannot be listened on. */
+export function bind({ host, port, acceptThreads }: ServerOptions): Listeners {
   try {
     return bindListeners(host, port, acceptThreads);
   } catch (error) {

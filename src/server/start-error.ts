@@ -10,8 +10,10 @@ export const EXIT_NO_PERMISSION = 77;
 /** EX_CONFIG. */
 export const EXIT_CONFIG = 78;
 
+/** Why a server does not start. The message is one line, with the cause and what helps. */
 export class StartError extends Error {
   override name = 'StartError';
+  /** As the program ends with: 1 failure, 69 address unavailable, 77 permission, 78 config. */
   readonly exitCode: number;
 
   constructor(message: string, exitCode: number) {

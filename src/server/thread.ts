@@ -19,6 +19,8 @@ export class Thread {
   readonly counters: Counters;
   /** Settles when the thread is ready, or throws the StartError that says why it is not. */
   readonly ready: Promise<void>;
+  /** Settles when the thread, told to retire, accepts nothing more, or has ended. */
+  readonly retired: Promise<void>;
   /** Settles when the thread has ended, with the error that ended it if there was one. */
   readonly ended: Promise<Error | undefined>;
   readonly #worker: Worker;
@@ -46,6 +48,12 @@ export class Thread {
     });
     // A failure before anyone waits is not an unhandled rejection; whoever waits still gets it.
     this.ready.catch(() => {});
+    this.retired = new Promise((resolve) => {
+      this.#worker.on('message', ({ kind }: Report) => {
+        if (kind === 'retired') resolve();
+      });
+      this.#worker.once('exit', () => resolve());
+    });
     this.ended = new Promise((resolve) => {
       let failure: Error | undefined;
       this.#worker.once('error', (error) => {

@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { msBetween } from '../base/clock.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
+import { MODULE_EXTENSION } from '../base/modules.ts';
 import type { WorkerThreadPlan } from '../base/thread-plan.ts';
 import type { Wakeups } from '../delegate/dead-thread.ts';
 import { repairDeadWorker } from '../delegate/dead-thread.ts';
@@ -19,7 +20,7 @@ import type { CrashBudget } from './crash-budget.ts';
 import { DEATHS_MAX, REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
 import { Thread } from './thread.ts';
 
-const WORKER_THREAD = new URL('../worker/worker-thread.ts', import.meta.url);
+const WORKER_THREAD = new URL(`../worker/worker-thread${MODULE_EXTENSION}`, import.meta.url);
 
 /** The first replacement comes at once; the next ones later and later, up to a limit. */
 const BACKOFF_MIN_MS = 50;

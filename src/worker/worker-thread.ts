@@ -4,9 +4,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
+import { prepareModules } from '../base/modules.ts';
 import type { WorkerThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
+import { adaptFetchModule } from '../fetch/fetch-app.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { keepHoldings } from '../kernel/holdings.ts';
@@ -21,7 +23,8 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as WorkerThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
-    const app = await loadApp(plan.app);
+    prepareModules();
+    const app = await loadApp(plan.app, adaptFetchModule);
     const io = openIo(plan.backend, { ...plan.pools, blocksSize: blocksSize(plan.pools) });
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
     const service = new WorkerService({

@@ -42,6 +42,9 @@ export interface RunOptions {
   readonly node?: string;
   /** A command that runs the program as its arguments say: `prlimit`, `setpriv`. */
   readonly wrapper?: readonly string[];
+  /** In place of Node and this repository's program: without the options of the suite. */
+  readonly command?: string;
+  readonly cwd?: string;
 }
 
 /** What a program is started for: a test, or a file of tests. */
@@ -61,12 +64,14 @@ export class Program {
   constructor(
     t: Scope,
     args: readonly string[],
-    { env = {}, node, wrapper = [] }: RunOptions = {},
+    { env = {}, node, wrapper = [], command, cwd }: RunOptions = {},
   ) {
     const nodeArgs = node === undefined ? NODE_OPTIONS : [];
-    const program = [node ?? process.execPath, ...nodeArgs, PROGRAM];
-    const [command, ...rest] = [...wrapper, ...program, ...SUITE_ARGS, ...args];
-    this.child = spawn(command!, rest, {
+    const own = [node ?? process.execPath, ...nodeArgs, PROGRAM];
+    const program = command === undefined ? [...own, ...SUITE_ARGS] : [command];
+    const [name, ...rest] = [...wrapper, ...program, ...args];
+    this.child = spawn(name!, rest, {
+      cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...inheritedEnvironment(), ...env },
     });

@@ -1,0 +1,106 @@
+// Sends a `Response` of the Fetch standard. Control plane.
+
+import { ExchangeError } from '../app/exchange-error.ts';
+import type { Request } from '../app/request.ts';
+import type { Response } from '../app/response.ts';
+import { SERVER_FIELDS } from '../http/field-lines.ts';
+import { WebResponse } from './web-response.ts';
+
+const SERVER_FIELD_NAMES = new Set(SERVER_FIELDS);
+/** Turns of promises in which a body that is there says that it has ended. */
+const TURNS = 3;
+
+/** Answers a promise of when all of it was taken, unless it was at once. */
+export function sendResponse(
+  web: globalThis.Response | WebResponse,
+  request: Request,
+  response: Response,
+): void | Promise<void> {
+  if (!(web instanceof WebResponse)) {
+    throw new TypeError('fetch(request) of the application answered with no Response');
+  }
+  response.status = web.status;
+  const field = (name: string, value: string): void => {
+    const lower = name.toLowerCase();
+    if (!SERVER_FIELD_NAMES.has(lower)) response.field(lower, value.trim());
+  };
+  if (isLight(web)) {
+    WebResponse.eachField(web, field);
+    const content = WebResponse.content(web);
+    if (content !== undefined) return sendContent(content, request, response);
+  } else
+    for (const [name, value] of (web as unknown as globalThis.Response).headers) field(name, value);
+  const { body, headers } = web as unknown as globalThis.Response;
+  if (body === null) return sendContent(null, request, response);
+  return sendStream(body, headers.get('content-length'), request, response);
+}
+
+function isLight(web: object): web is WebResponse {
+  return Object.getPrototypeOf(web) === WebResponse.prototype;
+}
+
+function sendContent(
+  content: string | Uint8Array | null,
+  request: Request,
+  response: Response,
+): void | Promise<void> {
+  if (content !== null) response.end(content);
+  // How long the body of a GET would be is not known: RFC 9110 section 8.6 wants no length then.
+  else if (request.method === 'HEAD' && response.status !== 304) return endWithoutLength(response);
+  else response.end();
+}
+
+async function endWithoutLength(response: Response): Promise<void> {
+  void response.write('');
+  await undefined;
+  response.end();
+}
+
+async function sendStream(
+  body: ReadableStream<Uint8Array>,
+  length: string | null,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const reader = body.getReader();
+  const { signal } = request;
+  const gone = (): void => void reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener('abort', gone);
+  try {
+    if (request.method === 'HEAD') {
+      await reader.cancel();
+      return await endWithoutLength(response);
+    }
+    const first = await reader.read();
+    if (signal.aborted) throw new ExchangeError('the client has gone', 0);
+    if (first.done) return response.end();
+    // Most bodies are one piece: then it is sent with its length, and in one go.
+    const second = reader.read();
+    const ended = await endsSoon(second);
+    if (ended) return response.end(first.value);
+    if (length !== null && /^\d+$/.test(length)) response.length(Number(length));
+    await response.write(first.value);
+    for (let next = await second; !next.done; next = await reader.read()) {
+      await response.write(next.value);
+    }
+    if (signal.aborted) throw new ExchangeError('the client has gone', 0);
+    response.end();
+  } catch (error) {
+    reader.cancel(error).catch(() => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', gone);
+  }
+}
+
+async function endsSoon(next: Promise<{ readonly done: boolean }>): Promise<boolean> {
+  let ended = false;
+  next.then(
+    ({ done }) => {
+      ended = done;
+    },
+    () => {},
+  );
+  for (let turn = 0; turn < TURNS && !ended; turn++) await undefined;
+  return ended;
+}

@@ -1,0 +1,110 @@
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+import { test } from 'node:test';
+import type { App } from '../app/app.ts';
+import { delegate } from '../app/app.ts';
+import { inject } from './inject.ts';
+
+const BIG = Buffer.alloc(1_000_000, 'millrace');
+
+const APP: App = {
+  routes: {
+    'GET /': (_request, response) => response.end('hello'),
+    'GET /json': (_request, response) => response.field('X-One', '1').end('{"a":1}', 201),
+    'GET /later': async (_request, response) => {
+      // Longer than the loop looks without a pause.
+      for (let turn = 0; turn < 150; turn++) await new Promise((resolve) => setImmediate(resolve));
+      response.end('later');
+    },
+    'GET /big': async (_request, response) => {
+      for (let at = 0; at < BIG.length; at += 65_536) {
+        await response.write(BIG.subarray(at, at + 65_536));
+      }
+      response.end();
+    },
+    'POST /echo': async (request, response) => response.end(await request.bytes()),
+    'POST /size': async (request, response) => {
+      let size = 0;
+      for await (const piece of request.body) size += piece.length;
+      response.end(String(size));
+    },
+    'GET /task': delegate('task'),
+    'GET /field': (request, response) => response.end(request.field('x-name') ?? 'none'),
+    'GET /broken': async (_request, response) => {
+      response.length(10);
+      await response.write('half');
+      throw new Error('a mistake on purpose');
+    },
+  },
+  tasks: { task: (task) => task.end(`task of ${task.target}`) },
+};
+
+test('a request has its answer, without a socket', async () => {
+  const response = await inject(APP);
+  equal(response.status, 200);
+  equal(response.text(), 'hello');
+  equal(response.fields['content-type'], 'text/plain; charset=utf-8');
+  const json = await inject(APP, { path: '/json' });
+  deepEqual([json.status, json.json(), json.fields['x-one']], [201, { a: 1 }, '1']);
+});
+
+test('fields and bodies go both ways', async () => {
+  const named = await inject(APP, { path: '/field', fields: { 'X-Name': ['a', 'b'] } });
+  equal(named.text(), 'a, b');
+  const post = { method: 'POST', path: '/echo' };
+  equal((await inject(APP, { ...post, body: 'grüße' })).text(), 'grüße');
+  const bytes = Uint8Array.of(0, 255, 1);
+  deepEqual((await inject(APP, { ...post, body: bytes })).bytes(), bytes);
+  const pieces = await inject(APP, { method: 'POST', path: '/size', body: [BIG, BIG, bytes] });
+  equal(pieces.text(), '2000003');
+});
+
+test('what the server refuses over TCP is refused here', async () => {
+  equal((await inject(APP, { path: '/none' })).status, 404);
+  const method = await inject(APP, { method: 'DELETE', path: '/later' });
+  deepEqual([method.status, method.fields.allow], [405, 'GET, HEAD']);
+  equal((await inject(APP, { method: 'POST', path: '/echo', body: [BIG, BIG] })).status, 413);
+});
+
+test('handlers may answer later, in pieces, and by tasks', async () => {
+  equal((await inject(APP, { path: '/later' })).text(), 'later');
+  equal((await inject(APP, { path: '/task?a' })).text(), 'task of /task?a');
+  equal(Buffer.compare((await inject(APP, { path: '/big' })).bytes(), BIG), 0);
+});
+
+test('many at a time, more than there are connections', async () => {
+  const paths = Array.from({ length: 200 }, (_, index) => ['/', '/later', '/task'][index % 3]!);
+  const texts = await Promise.all(paths.map(async (path) => (await inject(APP, { path })).text()));
+  deepEqual(texts.slice(0, 3), ['hello', 'later', 'task of /task']);
+  equal(new Set(texts).size, 3);
+});
+
+test('a response that breaks off is an error', async () => {
+  await rejects(inject(APP, { path: '/broken' }), /aborted|socket hang up|terminated/);
+});
+
+test('a client that goes is noticed', async () => {
+  const gone = Promise.withResolvers<unknown>();
+  const asked = Promise.withResolvers<void>();
+  const app: App = {
+    routes: {
+      'GET /': async (_request, response) => {
+        asked.resolve();
+        for (;;) {
+          try {
+            await response.write('x');
+            await new Promise((resolve) => setImmediate(resolve));
+          } catch (error) {
+            gone.resolve(error);
+            return;
+          }
+        }
+      },
+    },
+  };
+  const controller = new AbortController();
+  const injected = inject(app, { signal: controller.signal });
+  await asked.promise;
+  controller.abort();
+  await rejects(injected, { name: 'AbortError' });
+  match(String(await gone.promise), /the connection has ended/);
+});

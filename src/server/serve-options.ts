@@ -1,0 +1,65 @@
+// The options of a server that a program starts, completed with the defaults of the command line.
+// Control plane.
+
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import type { RequestOptions, ServerOptions } from '../base/options.ts';
+
+/** What `serve` takes; what is left out is as on the command line. */
+export interface ServeOptions extends Partial<Omit<ServerOptions, 'requests'>> {
+  /** Timeouts and limits of requests. */
+  readonly requests?: Partial<RequestOptions>;
+  /** Takes the lines of the log, which otherwise go to stderr. */
+  readonly log?: (line: string) => void;
+}
+
+const REQUESTS: RequestOptions = {
+  keepAliveTimeoutMs: 75_000,
+  headerTimeoutMs: 20_000,
+  bodyTimeoutMs: 20_000,
+  sendTimeoutMs: 20_000,
+  bodySizeMax: 1_048_576,
+  requestsMax: 1_000_000,
+};
+
+/** Whole numbers, and the least and the most that each may be. */
+const RANGES: readonly (readonly [name: keyof ServerOptions, min: number, max: number])[] = [
+  ['port', 0, 65_535],
+  ['acceptThreads', 1, 1024],
+  ['acceptCapacity', 1, 1_000_000],
+  ['workerThreads', 0, 4096],
+  ['workerConcurrency', 1, 65_536],
+  ['taskTimeoutMs', 1, 86_400_000],
+  ['slowDuration', 0, 86_400_000],
+];
+const REQUEST_MAX = 2 ** 31 - 1;
+
+/** @throws RangeError for a value that no server can have. */
+export function completeOptions({ log: _log, requests, ...given }: ServeOptions): ServerOptions {
+  const acceptThreads = given.acceptThreads ?? availableParallelism();
+  const options: ServerOptions = {
+    port: 9000,
+    host: '127.0.0.1',
+    acceptCapacity: 100_000,
+    workerThreads: acceptThreads,
+    workerConcurrency: 32,
+    taskTimeoutMs: 30_000,
+    slowDuration: 30,
+    backend: 'auto',
+    verbose: false,
+    ...given,
+    acceptThreads,
+    requests: { ...REQUESTS, ...requests },
+  };
+  for (const [name, min, max] of RANGES) check(name, options[name], min, max);
+  for (const [name, value] of Object.entries(options.requests)) {
+    check(`requests.${name}`, value, name === 'bodySizeMax' ? 0 : 1, REQUEST_MAX);
+  }
+  if (isIP(options.host) === 0) throw new RangeError('host is an IPv4 or IPv6 address');
+  return options;
+}
+
+function check(name: string, value: unknown, min: number, max: number): void {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return;
+  throw new RangeError(`${name} is a whole number from ${min} to ${max}, not ${String(value)}`);
+}

@@ -1,0 +1,143 @@
+import { deepEqual, equal, match, notEqual, ok, rejects, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FetchApp } from '../../src/fetch/fetch-app.ts';
+import { adaptFetchModule, isFetchApp } from '../../src/fetch/fetch-app.ts';
+import { requestUrl } from '../../src/fetch/web-url.ts';
+import { inject } from '../../src/inject/inject.ts';
+
+type Fetch = FetchApp['fetch'];
+
+test('a module exports it as its default, or as a function', () => {
+  const fetch: Fetch = () => new Response();
+  for (const module of [{ default: { fetch } }, { fetch }, { default: {}, fetch }]) {
+    notEqual(adaptFetchModule(module as { default?: unknown }), undefined);
+  }
+  for (const module of [{}, { default: null }, { default: { routes: {} } }, { fetch: 1 }]) {
+    equal(adaptFetchModule(module as { default?: unknown }), undefined);
+  }
+  equal(isFetchApp(Object.assign(() => {}, { fetch })), true);
+});
+
+test('a URL is what the parser of URLs makes of host and target', () => {
+  const hosts = ['a', 'a.b:8080', '127.0.0.1:9000', '127.1', 'A.b', 'a:80', 'a:080', '[::1]:1'];
+  hosts.push('1.2.3.4', '0x7f.1', 'a.0x1', '1.', 'localhost:65535', 'a.', 'xn--zca.de', 'a-b');
+  const targets = ['/', '/a/b', '/a/../b', '/a/./b', '/a/%2e%2E/b', '/.', '/a.b', '/a..b/c', '//x'];
+  targets.push('/?a=1', '/?a=../b', "/?'", "/'", '/a b', '/ü', '/%zz', '/a|b', '/{}', '/a?b?c#d');
+  for (const host of hosts) {
+    for (const target of targets) {
+      const url = `http://${host}${target}`;
+      if (URL.canParse(url)) equal(requestUrl(host, target), new URL(url).href);
+      else throws(() => requestUrl(host, target), TypeError);
+    }
+  }
+  equal(requestUrl('a', 'http://b/c/../d'), 'http://b/d');
+  equal(requestUrl('a', '*'), 'http://a/');
+  throws(() => requestUrl('a:99999', '/'), TypeError);
+});
+
+test('a request that has no URL is a 400', async () => {
+  const app: FetchApp = { fetch: () => new Response('never') };
+  equal((await inject(app, { fields: { host: '1.2.3.4.5' } })).status, 400);
+});
+
+test('what is kept of a request is of no use when its response has ended', async () => {
+  const kept: Request[] = [];
+  const app: FetchApp = {
+    fetch: (request) => {
+      kept.push(request);
+      return kept.length % 2 === 1 ? new Response('now') : Promise.resolve(new Response('later'));
+    },
+  };
+  for (const name of ['one', 'two', 'three', 'four']) {
+    await inject(app, { path: `/${name}`, fields: { 'x-name': name } });
+  }
+  const late = { message: 'the request was used after its response had ended' };
+  for (const request of kept) {
+    throws(() => request.headers.get('x-name'), late);
+    throws(() => [...request.headers], late);
+    throws(() => request.signal, late);
+    await rejects(request.text(), late);
+    throws(() => request.clone(), late);
+  }
+  deepEqual(
+    kept.map(({ url }) => url),
+    ['one', 'two', 'three', 'four'].map((name) => `http://localhost/${name}`),
+  );
+});
+
+test('a body is read once', async () => {
+  const app: FetchApp = {
+    fetch: async (request) => {
+      const first = await request.text();
+      const used = request.bodyUsed;
+      const second = await request.text().catch((error: Error) => error.name);
+      return Response.json([first, used, second]);
+    },
+  };
+  const response = await inject(app, { method: 'POST', body: 'text' });
+  deepEqual(response.json(), ['text', true, 'TypeError']);
+});
+
+test('fields are read, changed and iterated as those of the standard', async () => {
+  const app: FetchApp = {
+    fetch: ({ headers }) => {
+      const before = [headers.get('X-A'), headers.get('x-none'), headers.has('x-a')];
+      headers.set('x-new', '1');
+      const names = [...headers.keys()].filter((name) => name.startsWith('x-'));
+      const visited: string[] = [];
+      headers.forEach((value, name) => void visited.push(`${name}=${value}`));
+      return Response.json([before, names, visited.includes('x-new=1'), headers.get('x-a')]);
+    },
+  };
+  const response = await inject(app, { fields: { 'x-a': ['1', '2'], 'X-B': '' } });
+  deepEqual(response.json(), [['1, 2', null, true], ['x-a', 'x-b', 'x-new'], true, '1, 2']);
+});
+
+test('a response keeps what its maker says, and copies the bytes it is given', async () => {
+  const bytes = Uint8Array.of(1, 2);
+  const app: FetchApp = {
+    fetch: async () => {
+      const response = new Response(bytes, { status: 203, headers: [['x-a', ' b ']] });
+      bytes[0] = 9;
+      return response;
+    },
+  };
+  const response = await inject(app);
+  deepEqual([response.status, [...response.bytes()], response.fields['x-a']], [203, [1, 2], 'b']);
+});
+
+test('mistakes of the standard stay mistakes', () => {
+  throws(() => new Response('x', { status: 204 }), TypeError);
+  throws(() => new Response('x', { status: 1000 }), RangeError);
+  throws(() => Response.json(undefined), TypeError);
+});
+
+test('a response is one of the standard, whoever made it', async () => {
+  class Own extends Response {}
+  ok(new Response('a') instanceof Response);
+  ok(Response.redirect('http://a/') instanceof Response);
+  ok(new Own('a') instanceof Own && new Own('a') instanceof Response);
+  equal(new Response('a') instanceof Own, false);
+  const app: FetchApp = { fetch: () => new Own('own', { headers: { 'x-own': '1' } }) };
+  const response = await inject(app);
+  deepEqual([response.text(), response.fields['x-own']], ['own', '1']);
+});
+
+test('what is no response, and what is thrown, is a 500', async () => {
+  const apps: Fetch[] = [
+    () => 'text' as unknown as Response,
+    () => Promise.resolve(undefined as unknown as Response),
+    () => {
+      throw new Error('thrown on purpose');
+    },
+    () => Promise.reject(new Error('rejected on purpose')),
+  ];
+  for (const fetch of apps) equal((await inject({ fetch })).status, 500);
+});
+
+test('the answer to HEAD has no length that a GET would not have', async () => {
+  const app: FetchApp = { fetch: () => new Response(null, { headers: { 'x-a': '1' } }) };
+  const response = await inject(app, { method: 'HEAD' });
+  equal(response.fields['content-length'], undefined);
+  match(String(response.fields['x-a']), /1/);
+});

@@ -1,0 +1,78 @@
+// Streams of fetch applications: who reads slowly holds the stream back, and who goes ends it.
+
+import { equal, ok, rejects } from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { sharedServer } from '../support/server-process.ts';
+import type { State } from './function-app.ts';
+
+const APP = fileURLToPath(new URL('./function-app.ts', import.meta.url));
+const server = sharedServer([APP, '-A', '1', '-w', '1', '-C', '100']);
+
+async function state(): Promise<State> {
+  return (await (await fetch(`${server().url}/state`)).json()) as State;
+}
+
+async function until(isReached: (state: State) => boolean): Promise<void> {
+  const begin = performance.now();
+  for (let now = await state(); !isReached(now); now = await state()) {
+    ok(performance.now() - begin < 5000, `not reached: ${JSON.stringify(now)}`);
+  }
+}
+
+async function get(path: string): Promise<Socket> {
+  const socket = connect(server().port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  return socket;
+}
+
+test('a reader that stops holds the stream back; one that goes cancels it', async () => {
+  const socket = await get('/endless');
+  await once(socket, 'readable');
+  // When nothing more was pulled in so many requests, nothing will be.
+  let still = 0;
+  for (let last = -1; still < 20; ) {
+    const { pulled } = await state();
+    still = pulled === last ? still + 1 : 0;
+    last = pulled;
+    ok(pulled < 1000, 'buffers of the kernel, and not memory of the server');
+  }
+  equal((await state()).cancelled, false);
+  socket.destroy();
+  await until(({ cancelled, aborted }) => cancelled && aborted);
+});
+
+test('a client that goes cancels a stream that says nothing', async () => {
+  const socket = await get('/silent');
+  await once(socket, 'readable');
+  equal((await state()).cancelled, false);
+  socket.destroy();
+  await until(({ cancelled }) => cancelled);
+});
+
+test('a handler that waits is told that its client has gone', async () => {
+  const socket = await get('/never');
+  socket.destroy();
+  await until(({ aborted }) => aborted);
+});
+
+test('a body is received as far as it is read', async () => {
+  const body = Buffer.alloc(20_000_000);
+  const response = await fetch(`${server().url}/slow-body`, { method: 'POST', body }).catch(
+    (error: Error) => error,
+  );
+  // The rest was not taken: the connection ends, maybe before the client has looked for an answer.
+  if (response instanceof Response) equal(await response.text(), 'left');
+  const { pulled } = await state();
+  ok(pulled > 0 && pulled < 100_000);
+});
+
+test('a stream that fails breaks its response off', async () => {
+  const response = await fetch(`${server().url}/fails`);
+  equal(response.status, 200);
+  await rejects(response.arrayBuffer());
+});
