@@ -59,6 +59,7 @@ export const Counter = {
   tasksLate: 39,
   /** Tasks that were taken back before a worker began them: nobody waited any more. */
   tasksCancelled: 40,
+  closedHandlerTimeout: 41,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

@@ -22,5 +22,7 @@ export const HEADER_TIMEOUT = Counter.closedHeaderTimeout;
 export const BODY_TIMEOUT = Counter.closedBodyTimeout;
 /** The peer did not take its responses within their time. */
 export const SEND_TIMEOUT = Counter.closedSendTimeout;
+/** A handler did not begin its response within its time. */
+export const HANDLER_TIMEOUT = Counter.closedHandlerTimeout;
 /** A handler failed when its response had begun. */
 export const HANDLER_FAILED = Counter.closedHandlerFailed;
