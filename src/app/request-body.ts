@@ -23,6 +23,8 @@ interface Waiting<T> {
 const NOTHING = new Uint8Array(0);
 /** The first space for a body that is read as a whole, in bytes; it doubles as it fills. */
 const WHOLE_SIZE_MIN = 2048;
+/** So many times what has arrived is the space for a body whose length was announced. */
+const KNOWN_GROWTH = 8;
 
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #source: BodySource;
@@ -31,7 +33,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   #wholeSizeMax = 0;
   // What has arrived of a body that is read as a whole: one growing space, since a peer may send it
   // a byte at a time.
-  #space = NOTHING;
+  #space: Uint8Array = NOTHING;
   #size = 0;
   #begun = false;
   #ended: boolean;
@@ -145,9 +147,20 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   #grow(size: number): void {
     if (size <= this.#space.length) return;
-    const space = new Uint8Array(Math.max(WHOLE_SIZE_MIN, size, 2 * this.#space.length));
+    const space = this.#makeSpace(size);
     space.set(this.#space.subarray(0, this.#size));
     this.#space = space;
+  }
+
+  // A body of a known length gets no more than that, and is not zeroed: all of it will be written
+  // before the handler sees it. What only was announced takes no memory yet.
+  #makeSpace(size: number): Uint8Array {
+    const { bodyLeft } = this.#source;
+    if (bodyLeft === 0) {
+      return new Uint8Array(Math.max(WHOLE_SIZE_MIN, size, 2 * this.#space.length));
+    }
+    const { buffer } = Buffer.allocUnsafeSlow(Math.min(size + bodyLeft, KNOWN_GROWTH * size));
+    return new Uint8Array(buffer);
   }
 }
 

@@ -70,6 +70,7 @@ export const Counter = {
   adopted: 45,
   /** The worker that had the connection died. */
   closedThreadDied: 46,
+  closedHandlerTimeout: 47,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

@@ -16,6 +16,11 @@ export interface RequestOptions {
   readonly bodyTimeoutMs: number;
   /** How long a peer may take for one send block of its responses, in milliseconds. */
   readonly sendTimeoutMs: number;
+  /**
+   * How long a handler may take, in milliseconds: from its call, or the last bytes of the body it
+   * was given, until its response begins.
+   */
+  readonly handlerTimeoutMs: number;
   /** The most bytes of a body that a handler may read as a whole. */
   readonly bodySizeMax: number;
   /** The most requests of one connection. */

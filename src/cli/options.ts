@@ -108,6 +108,12 @@ const OPTIONS: readonly OptionSpec[] = [
     fallback: '20',
   },
   {
+    name: 'handler-timeout',
+    value: 'SECONDS',
+    help: 'how long a handler may take until its response begins',
+    fallback: '30',
+  },
+  {
     name: 'body-limit',
     value: 'BYTES',
     help: 'largest body that is read as a whole; streams have none',
@@ -187,6 +193,7 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
         headerTimeoutMs: seconds(read, 'header-timeout', 86_400),
         bodyTimeoutMs: seconds(read, 'body-timeout', 86_400),
         sendTimeoutMs: seconds(read, 'send-timeout', 86_400),
+        handlerTimeoutMs: seconds(read, 'handler-timeout', 86_400),
         bodySizeMax: integer(read, 'body-limit', 0, 2 ** 31 - 1),
         requestsMax: integer(read, 'requests-per-connection', 1, 2 ** 31 - 1),
       },

@@ -9,6 +9,7 @@ import { Counter, count } from '../base/counters.ts';
 import type { Thenable } from '../base/thenable.ts';
 import { HANDLER_FAILED } from './close-reason.ts';
 import type { Exchange } from './exchange.ts';
+import { BY_HANDLER } from './exchange.ts';
 
 /** Who answers instead of a handler that failed. */
 export interface FailureSink {
@@ -49,7 +50,8 @@ export class AsyncHandlers {
   watch(exchange: Exchange, promise: Thenable): void {
     const { response } = exchange;
     // When the exchange has ended, it has another response.
-    const isGone = (): boolean => exchange.response !== response;
+    // When the server has answered instead, nobody waits for the handler either.
+    const isGone = (): boolean => exchange.response !== response || exchange.status !== BY_HANDLER;
     promise.then(
       () => {
         if (isGone() || response.ended) return;

@@ -99,6 +99,7 @@ export class BodySide {
   #push(slot: number, exchange: Exchange, offset: number, size: number): boolean {
     const body = exchange.requestBody!;
     this.#onUserCode();
+    exchange.giveTime();
     if (body.isWhole) this.#exchanges.keep(exchange, size);
     if (exchange.bodyLeft > 0) exchange.bodyLeft -= size;
     if (body.push(this.#bytes, offset, size)) return true;
@@ -126,6 +127,7 @@ export class BodySide {
     if (exchange.responseDone) this.#exchanges.release(exchange);
     else {
       this.#onUserCode();
+      exchange.giveTime();
       exchange.requestBody?.end();
     }
   }

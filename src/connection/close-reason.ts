@@ -24,5 +24,7 @@ export const BODY_TIMEOUT = Counter.closedBodyTimeout;
 export const SEND_TIMEOUT = Counter.closedSendTimeout;
 /** The thread that had the connection died. */
 export const THREAD_DIED = Counter.closedThreadDied;
+/** A handler did not begin its response within its time. */
+export const HANDLER_TIMEOUT = Counter.closedHandlerTimeout;
 /** A handler failed when its response had begun. */
 export const HANDLER_FAILED = Counter.closedHandlerFailed;

@@ -1,4 +1,4 @@
-import { equal, ok, rejects } from 'node:assert/strict';
+import { equal, ok, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   errorText,
@@ -18,6 +18,7 @@ import {
 } from '../../test/support/unit-exchange-bench.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { Handler } from '../app/handler.ts';
+import type { Request } from '../app/request.ts';
 import type { Response } from '../app/response.ts';
 import { LINGERING, OPEN } from './connection-table.ts';
 import { BODY_RATE_MIN } from './deadlines.ts';
@@ -269,4 +270,101 @@ test('a response that takes its time is not waited for', async () => {
   equal(await bench.settle(), okText('late'));
   isAbout(msUntilLate(bench), REQUESTS.keepAliveTimeoutMs);
   bench.closed();
+});
+
+const TOO_LONG = errorText('504 Gateway Timeout', [CLOSE_FIELD]);
+const HANDLER_MS = 6000;
+const BRIEFLY = { requests: { handlerTimeoutMs: HANDLER_MS } };
+
+test('a handler that never answers: 504, and what it says later goes nowhere', async () => {
+  const kept: { request?: Request; given?: Response } = {};
+  const bench = new ExchangeBench(
+    {
+      'GET /never': (request, given) => {
+        kept.request = request;
+        kept.given = given;
+        return gate().promise;
+      },
+    },
+    BRIEFLY,
+  );
+  equal(await bench.ask(get('/never')), '');
+  bench.pass(HANDLER_MS - SLACK_MS);
+  equal(bench.state, OPEN);
+  equal(await bench.settle(), '');
+  bench.pass(2 * SLACK_MS);
+  equal(await bench.settle(), TOO_LONG);
+  bench.close();
+  equal(bench.count('closedHandlerTimeout'), 1);
+  // The next request is that of another connection, in the same place.
+  bench.slot = bench.open();
+  equal(await bench.ask(get('/fast')), OK);
+  kept.given!.end('late');
+  await rejects(kept.given!.write('late')!, ExchangeError);
+  throws(() => kept.request!.target, ExchangeError);
+  equal(await bench.settle(), '');
+  equal(await bench.ask(get('/fast')), OK);
+  bench.close();
+});
+
+test('a handler that fails after its time: the 504 that waits for its turn stays', async () => {
+  const first = gate();
+  const second = gate();
+  const bench = new ExchangeBench(
+    {
+      'GET /stream': async (_request, given) => {
+        await given.write('one');
+        await first.promise;
+        given.end();
+      },
+      'GET /fails': async () => {
+        await second.promise;
+        throw new Error('a mistake');
+      },
+    },
+    BRIEFLY,
+  );
+  await bench.ask(get('/stream') + get('/fails'));
+  bench.pass(HANDLER_MS + SLACK_MS);
+  second.resolve();
+  await turn();
+  first.resolve();
+  equal(await bench.settle(), `0\r\n\r\n${TOO_LONG}`);
+  bench.close();
+});
+
+test('the time of a peer is not the handler’s: it begins again with each piece', async () => {
+  const bench = new ExchangeBench(
+    { 'POST /whole': async (request, given) => given.end(`${(await request.bytes()).length}`) },
+    { requests: { ...BRIEFLY.requests, bodySizeMax: 20_480 } },
+  );
+  await bench.ask(head('POST', '/whole', ['Content-Length: 20480']));
+  for (let sent = 0; sent < 20; sent++) {
+    bench.pass(1000);
+    equal(bench.state, OPEN);
+    bench.arrive('x'.repeat(1024));
+    await turn();
+  }
+  equal(await bench.settle(), okText('20480'));
+  bench.close();
+});
+
+test('a response that has begun may pause: its handler has all the time', async () => {
+  const open = gate();
+  const bench = new ExchangeBench(
+    {
+      'GET /events': async (_request, given) => {
+        await given.write('one');
+        await open.promise;
+        given.end();
+      },
+    },
+    BRIEFLY,
+  );
+  ok((await bench.ask(get('/events'))).endsWith('3\r\none\r\n'));
+  bench.pass(10 * HANDLER_MS);
+  equal(bench.state, OPEN);
+  open.resolve();
+  equal(await bench.settle(), '0\r\n\r\n');
+  bench.close();
 });

@@ -1,16 +1,17 @@
 // What a connection is waited for, and for how long: the next request, the rest of a head or of a
-// body, and the peer that takes its responses.
+// body, the peer that takes its responses, and the handler that answers.
 //
 // A timer that ran out means only that it is time to look: it is set for the shortest of all
 // timeouts, so that what began meanwhile is never looked at too late, and nothing is set for each
-// request. Work of the server is not waited for here: a connection whose handler or task runs, or
-// whose body nobody wants yet, has all the time.
+// request. While a handler or a task runs, or nobody wants the body yet, a peer has all the time;
+// the handler has a time of its own, and the task that of its delegation.
 //
 // Owner: one thread. Data plane.
 
 import { msBetween } from '../base/clock.ts';
 import type { RequestOptions } from '../base/options.ts';
 import type { Loop } from '../loop/loop.ts';
+import type { Exchange } from './exchange.ts';
 
 // What is waited for.
 export const NOTHING = 0;
@@ -42,6 +43,7 @@ export class Deadlines {
       options.headerTimeoutMs,
       options.bodyTimeoutMs,
       options.sendTimeoutMs,
+      options.handlerTimeoutMs,
     );
     this.#awaited = new Uint8Array(connections);
     this.#since = new Int32Array(connections);
@@ -108,6 +110,13 @@ export class Deadlines {
   /** Milliseconds until the responses in flight are late. */
   sendLeft(slot: number): number {
     return this.#options.sendTimeoutMs - msBetween(this.#sending[slot]!, this.#loop.clock.nowMs);
+  }
+
+  /** Milliseconds until the handler of an exchange is late; a peer's time is none of its own. */
+  handlerLeft(exchange: Exchange): number {
+    if (!exchange.isAwaitingHandler) return this.#lookMs;
+    const waited = msBetween(exchange.handlerSinceMs, this.#loop.clock.nowMs);
+    return this.#options.handlerTimeoutMs - waited;
   }
 
   /** Looks at the connection again when `left` milliseconds have passed, or before. */

@@ -15,6 +15,7 @@ import { BoundRequest } from '../app/request.ts';
 import type { BodySource, RequestBody } from '../app/request-body.ts';
 import type { ResponseSink } from '../app/response.ts';
 import { BoundResponse } from '../app/response.ts';
+import type { Clock } from '../base/clock.ts';
 import { BODY_STATE_WORDS } from '../http/body-decoder.ts';
 import { CONNECTION_DEFAULT } from '../http/response-writer.ts';
 import { NONE } from '../memory/pool.ts';
@@ -23,6 +24,7 @@ import { NONE } from '../memory/pool.ts';
 export interface ExchangeContext {
   readonly memory: Buffer;
   readonly parser: RequestHead;
+  readonly clock: Clock;
   /** The most bytes of a body that is read as a whole. */
   readonly bodySizeMax: number;
   /** The handler has gone on: there is more to send. */
@@ -53,6 +55,8 @@ export class Exchange implements BodySource, ResponseSink {
   response!: BoundResponse;
   /** True exactly when the handler was called, and may have kept what it was given. */
   handled = false;
+  /** When the handler was last given something: its call, or bytes of the body. */
+  handlerSinceMs = 0;
   /** True exactly when what the handler is given was given to another one, which ended at once. */
   used = false;
   /** True exactly when a task is awaited. */
@@ -105,6 +109,19 @@ export class Exchange implements BodySource, ResponseSink {
   /** The body, if the handler has asked for it. */
   get requestBody(): RequestBody | undefined {
     return this.request.openBody;
+  }
+
+  /** True exactly when nothing but the handler is waited for before the response begins. */
+  get isAwaitingHandler(): boolean {
+    if (!this.handled || this.status !== BY_HANDLER || this.requestBody?.isWanted === true) {
+      return false;
+    }
+    return !this.response.ended && !this.response.streams;
+  }
+
+  /** The handler was given something, and has its time from now on. */
+  giveTime(): void {
+    this.handlerSinceMs = this.#context.clock.nowMs;
   }
 
   /** New faces for the handler: whoever kept the old ones finds them of no use. */

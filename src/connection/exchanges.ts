@@ -90,6 +90,7 @@ export class Exchanges {
   enqueueCurrent(slot: number): Exchange {
     const exchange = this.current;
     exchange.slot = slot;
+    exchange.giveTime();
     const last = this.last(slot);
     if (last === undefined) {
       this.#first[slot] = exchange.index;

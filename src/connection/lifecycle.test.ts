@@ -76,6 +76,7 @@ class Fixture {
       {
         memory: Buffer.from(bytes.buffer),
         parser: new RequestParser(REQUEST_LIMITS),
+        clock: this.loop.clock,
         bodySizeMax: 0,
         onResponse: () => {},
         onBodyWanted: () => {},

@@ -2,13 +2,22 @@
 //
 // Owner: one thread. Data plane.
 
-import { BODY_TIMEOUT, HEADER_TIMEOUT, IDLE, SEND_TIMEOUT } from './close-reason.ts';
+import { ExchangeError } from '../app/exchange-error.ts';
+import {
+  BODY_TIMEOUT,
+  HANDLER_TIMEOUT,
+  HEADER_TIMEOUT,
+  IDLE,
+  SEND_TIMEOUT,
+} from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
   AWAITED,
   BODY_PAUSED,
+  CLOSE_AFTER_SEND,
   DEFERRED,
   isLeaving,
+  LINGER_AFTER_SEND,
   OPEN,
   RECEIVES_BODY,
   SEND_IN_FLIGHT,
@@ -24,6 +33,8 @@ import type { RecvSide } from './recv-side.ts';
 import type { RequestSide } from './request-side.ts';
 import type { SendSide } from './send-side.ts';
 
+/** RFC 9110 15.6.5: what the answer depends on did not answer in time. */
+const GATEWAY_TIMEOUT = 504;
 /** RFC 9110 15.5.9. */
 const REQUEST_TIMEOUT = 408;
 
@@ -73,7 +84,7 @@ export class Waiting {
     this.#deadlines.waitFor(slot, awaited);
   }
 
-  /** It is time to look. True when the peer is late, and its connection has to go on otherwise. */
+  /** It is time to look. True when somebody is late, and the connection has to go on otherwise. */
   look(slot: number): boolean {
     const deadlines = this.#deadlines;
     // What was written in this phase is not sent yet, and has its time from then on.
@@ -84,15 +95,38 @@ export class Waiting {
     }
     const receiving = this.#exchanges.receiving(slot);
     let left = deadlines.left(slot, receiving === undefined ? 0 : receiving.receivedSize);
-    const isLate = left <= 0;
+    let isLate = left <= 0;
     if (isLate) {
       this.#onLate(slot);
       if (this.#table.state(slot) !== OPEN) return false;
       left = deadlines.left(slot, 0);
     }
     if (isSending) left = Math.min(left, deadlines.sendLeft(slot));
+    let exchange = this.#exchanges.first(slot);
+    while (exchange !== undefined) {
+      const { next } = exchange;
+      const handlerLeft = deadlines.handlerLeft(exchange);
+      if (handlerLeft > 0) left = Math.min(left, handlerLeft);
+      else {
+        isLate = true;
+        // The answer may have released those behind it: they are looked at soon.
+        left = 0;
+        this.#onHandlerLate(slot, exchange);
+      }
+      if (this.#table.state(slot) !== OPEN) return false;
+      exchange = next;
+    }
     deadlines.look(slot, left);
     return isLate;
+  }
+
+  // The handler is told, and what it still says is ignored. What it may go on doing is unknown, and
+  // so is whether it reads its body: the connection ends.
+  #onHandlerLate(slot: number, exchange: Exchange): void {
+    this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
+    this.#table.setReason(slot, HANDLER_TIMEOUT);
+    const error = new ExchangeError('the handler has taken too long', 0);
+    this.#requestSide.fail(exchange, error, GATEWAY_TIMEOUT, HANDLER_TIMEOUT);
   }
 
   // Who began to send a request is told why it gets no other answer.

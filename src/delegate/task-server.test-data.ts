@@ -17,6 +17,7 @@ export const server: TaskServer = {
       headerTimeoutMs: 1000,
       bodyTimeoutMs: 1000,
       sendTimeoutMs: 1000,
+      handlerTimeoutMs: 1000,
       bodySizeMax: 1000,
       requestsMax: 1000,
     },

@@ -82,3 +82,9 @@ test('a table that contradicts itself is refused at start', () => {
   throws(() => new Router([{ method: 'get', path: '/' }]), /none of GET, HEAD/);
   throws(() => new Router([{ method: 'other', path: '/' }]), /none of GET, HEAD/);
 });
+
+test('there are at most 32767 routes', () => {
+  const routes = Array.from({ length: 32_768 }, (_, index) => get(`/${index}`));
+  throws(() => new Router(routes), /15 bits/);
+  equal(find(new Router(routes.slice(1)), 'GET', '/32767'), 32_766);
+});

@@ -9,7 +9,7 @@ import { NodeLoop } from './node-loop.ts';
 async function inThread(code: string): Promise<number[]> {
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData).then(({ NodeLoop }) => {
+    import(workerData).then(async ({ NodeLoop }) => {
       const loop = new NodeLoop();
       const answers = [];
       ${code}
@@ -52,6 +52,22 @@ test('a timer that is overdue is due in 0 milliseconds', async () => {
     while (performance.now() - begin < 5);
     answers.push(loop.nodeTimerDueMs());`);
   deepEqual(answers, [0]);
+});
+
+test('an immediate that waits is seen, within another one as well, and not that one', async () => {
+  const answers = await inThread(`
+    answers.push(loop.hasImmediates());
+    setImmediate(() => {});
+    answers.push(loop.hasImmediates());
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    answers.push(loop.hasImmediates());
+    await new Promise((resolve) => setImmediate(() => {
+      answers.push(loop.hasImmediates());
+      setImmediate(() => {});
+      answers.push(loop.hasImmediates());
+      resolve();
+    }));`);
+  deepEqual(answers, [false, true, false, false, true]);
 });
 
 test('the backend descriptor is the epoll descriptor of this thread', async () => {

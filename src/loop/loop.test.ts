@@ -85,6 +85,12 @@ function makeLoop(backend: BackendName): { loop: Loop; counters: Counters } {
   return { loop, counters };
 }
 
+// Calls back after `count` immediates, each of which queues the next.
+function immediates(count: number, then: () => void): void {
+  if (count === 0) then();
+  else setImmediate(() => immediates(count - 1, then));
+}
+
 // Ends the loop, and its ring once the last turn is over.
 function end(loop: Loop): Promise<void> {
   loop.stop();
@@ -133,6 +139,20 @@ for (const backend of BACKENDS) {
     await worker.terminate();
     ok(beats > 0);
     clearInterval(interval);
+    await end(loop);
+  });
+
+  test(`${backend}: immediates go on that were queued where nobody sees it`, async () => {
+    const { loop } = makeLoop(backend);
+    loop.run(new Recorder(loop));
+    const passed = Promise.withResolvers<string>();
+    // Should the thread sleep, this timer is what wakes it.
+    // tidy: allow it only runs out when the test fails
+    const guard = setTimeout(() => passed.resolve('slept'), 5000);
+    // tidy: allow a timer of Node is where the first one is queued
+    setTimeout(() => immediates(5, () => passed.resolve('went on')), 1);
+    equal(await passed.promise, 'went on');
+    clearTimeout(guard);
     await end(loop);
   });
 
@@ -237,7 +257,7 @@ test('a turn goes on step by step, and says when the thread may sleep', () => {
   const steps = new Loop({
     io: loop.io,
     clock: loop.clock,
-    nodeLoop: { backendFd: openEventfd(), nodeTimerDueMs: () => 0 },
+    nodeLoop: { backendFd: openEventfd(), nodeTimerDueMs: () => 0, hasImmediates: () => false },
     nextTurn: () => turns++,
     counters,
     timers: 1,

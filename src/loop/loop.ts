@@ -59,6 +59,8 @@ export interface OuterLoop {
   readonly backendFd: number;
   /** Milliseconds until a timer of it is due, or NOTHING_PLANNED. */
   nodeTimerDueMs(): number;
+  /** True exactly when code of the user waits for an immediate. */
+  hasImmediates(): boolean;
 }
 
 export interface LoopOptions {
@@ -131,7 +133,8 @@ export class Loop {
       return false;
     }
     this.#yield = false;
-    this.#userCodeRan = false;
+    // They were queued behind this turn, or are queued by those that were: Node has to go on.
+    this.#userCodeRan = this.#nodeLoop.hasImmediates();
     this.#turnTicks = 0;
     if (!this.#watching) {
       this.io.watch(this.#nodeLoop.backendFd);

@@ -18,6 +18,7 @@ const REQUESTS: RequestOptions = {
   headerTimeoutMs: 20_000,
   bodyTimeoutMs: 20_000,
   sendTimeoutMs: 20_000,
+  handlerTimeoutMs: 30_000,
   bodySizeMax: 1_048_576,
   requestsMax: 1_000_000,
 };

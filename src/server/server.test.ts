@@ -20,6 +20,7 @@ const OPTIONS: ServerOptions = {
     headerTimeoutMs: 1000,
     bodyTimeoutMs: 1000,
     sendTimeoutMs: 1000,
+    handlerTimeoutMs: 1000,
     bodySizeMax: 1000,
     requestsMax: 1000,
   },

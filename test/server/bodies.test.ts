@@ -4,9 +4,9 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { HttpPeer } from '../support/http-peer.ts';
+import { HttpPeer, request } from '../support/http-peer.ts';
 import { prng } from '../support/prng.ts';
-import { sharedServer } from '../support/server-process.ts';
+import { sharedServer, startServer } from '../support/server-process.ts';
 
 const APP = fileURLToPath(new URL('../support/test-app.ts', import.meta.url));
 const ECHO = fileURLToPath(new URL('../../src/demo/echo.ts', import.meta.url));
@@ -283,4 +283,35 @@ describe('a body that cannot be read', () => {
     const peer = await HttpPeer.open(t, server.port);
     equal((await peer.ask(post('/whole', 'fine'))).body, 'fine');
   });
+});
+
+test('503 while handlers hold as much of requests as a thread may copy', async (t) => {
+  const own = await startServer(t, [
+    APP,
+    '-A',
+    '1',
+    '-w',
+    '1',
+    '-C',
+    '10',
+    '--body-limit',
+    '300000000',
+  ]);
+  const large = await HttpPeer.open(t, own.port);
+  const small = await HttpPeer.open(t, own.port);
+  const size = 256 * 1024 * 1024 + 2;
+  await large.send(request('/whole', 'POST', `Content-Length: ${size}`));
+  const piece = Buffer.alloc(1024 * 1024);
+  for (let sent = 0; sent < 256; sent++) await large.send(piece);
+  await large.send('x');
+  // What was sent may not have arrived.
+  let answer = await small.ask(request('/fast'));
+  for (let asked = 1; answer.status === 200 && asked < 10_000; asked++) {
+    answer = await small.ask(request('/fast'));
+  }
+  deepEqual([answer.status, answer.fields.get('retry-after')], [503, '1']);
+  ok((await own.counter('requestMemoryFull')) > 0);
+  large.reset();
+  await own.reportUntil(([accept]) => accept!.counters.connectionsOpen === 1);
+  equal((await small.ask(request('/fast'))).status, 200);
 });

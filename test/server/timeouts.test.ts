@@ -14,12 +14,15 @@ const TIMEOUT_MS = 400;
 const PACE_MS = 40;
 /** A loaded machine may be late, but not by so much. */
 const LATE_MAX_MS = 2000;
+/** Longer than the handlers of the other tests take. */
+const HANDLER_MS = 3000;
 const LATE = String(2 * TIMEOUT_MS);
 
 const server = sharedServer([
   ...[APP, '-A', '1', '-w', '4', '-C', '200', '-D', String(PACE_MS)],
   ...['--header-timeout', String(TIMEOUT_MS / 1000), '--keep-alive-timeout', '60'],
   ...['--body-timeout', String(TIMEOUT_MS / 1000), '--send-timeout', String(TIMEOUT_MS / 1000)],
+  ...['--handler-timeout', String(HANDLER_MS / 1000)],
 ]);
 const CHUNKED = 'POST /whole HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n';
 const BY_LENGTH = 'POST /whole HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n';
@@ -118,6 +121,19 @@ describe('408 for a body that is late', () => {
       equal((await peer.response()).body, 'body');
     }
   });
+});
+
+test('504 for a handler that never answers, and the connection ends', async (t) => {
+  const before = await server().counter('closedHandlerTimeout');
+  const peer = await HttpPeer.open(t, server().port);
+  const begin = performance.now();
+  const { status, fields } = await peer.ask(request('/never'));
+  const took = performance.now() - begin;
+  ok(took >= HANDLER_MS && took < HANDLER_MS + LATE_MAX_MS, until(took));
+  deepEqual([status, fields.get('connection')], [504, 'close']);
+  equal((await peer.rest()).by, 'end');
+  peer.close();
+  await server().reportUntil(([accept]) => accept!.counters.closedHandlerTimeout! > before);
 });
 
 test('a peer that takes nothing of a large response is cut off', async (t) => {

@@ -117,6 +117,7 @@ export class SimServer {
         headerTimeoutMs: random.pick([1000, 20_000]),
         bodyTimeoutMs: random.pick([1000, 20_000]),
         sendTimeoutMs: random.pick([1000, 20_000]),
+        handlerTimeoutMs: 30_000,
         bodySizeMax: 4096,
         requestsMax: 1_000_000,
       },

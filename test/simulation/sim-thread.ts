@@ -49,6 +49,10 @@ class SimNodeLoop implements OuterLoop {
     const { random, faults } = this.#kernel;
     return random.chance(faults.nodeTimer) ? random.below(50) : -1;
   }
+
+  hasImmediates(): boolean {
+    return false;
+  }
 }
 
 type Phase = 'turn' | 'tick' | 'asleep' | 'ended' | 'dead';

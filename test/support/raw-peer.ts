@@ -17,6 +17,7 @@ const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_LINGER = 13;
 const SO_RCVBUF = 8;
+const SO_RCVTIMEO = 20;
 const MSG_OOB = 1;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
@@ -37,6 +38,13 @@ export class RawPeer {
     address.writeUInt16BE(port, 2);
     address.set([127, 0, 0, 1], 4);
     checked('connect', connect(this.fd, address, address.length));
+  }
+
+  /** From now on `recv` throws EAGAIN when nothing came for so many seconds: socket(7). */
+  setTimeout(seconds: number): void {
+    const time = Buffer.alloc(16);
+    time.writeInt32LE(seconds);
+    checked('setsockopt', setsockopt(this.fd, SOL_SOCKET, SO_RCVTIMEO, time, time.length));
   }
 
   send(text: string): void {

@@ -97,6 +97,7 @@ export default defineApp({
       await passed(1);
       throw new Error('a mistake in an async handler');
     },
+    'GET /never': () => new Promise(() => {}),
     'GET /returns': async () => {
       await passed(1);
     },

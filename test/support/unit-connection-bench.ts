@@ -30,6 +30,7 @@ export const REQUESTS: RequestOptions = {
   headerTimeoutMs: 2000,
   bodyTimeoutMs: 3000,
   sendTimeoutMs: 4000,
+  handlerTimeoutMs: 120_000,
   bodySizeMax: 4096,
   requestsMax: 1000,
 };

@@ -52,7 +52,7 @@ export function gate<T = void>(): PromiseWithResolvers<T> {
 export type Routes = Record<string, Handler>;
 
 export class ExchangeBench extends ConnectionBench {
-  readonly slot: number;
+  slot: number;
 
   constructor(routes: Routes, options: BenchOptions & { app?: never; fallback?: Handler } = {}) {
     const all: App['routes'] = {
