@@ -6,6 +6,7 @@
 import type { BoundRequest, Request } from './request.ts';
 import type { BoundResponse } from './response.ts';
 
+/** A request and its response, as a blocking handler reads and writes them. */
 export interface BlockingConnection {
   /** The head of the request; the body is read with `readSync`. */
   readonly request: Pick<Request, 'method' | 'target' | 'path' | 'field'>;

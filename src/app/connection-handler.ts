@@ -21,8 +21,10 @@ export class LoopHandler {
   }
 }
 
+/** What serves the connections that are handed to a worker. */
 export type ConnectionHandler = BlockingHandler | LoopHandler;
 
+/** What `onLoop` may be told. */
 export interface LoopHandlerOptions {
   /**
    * Keeps the connection after the response, for the next request to a handler that runs on a
