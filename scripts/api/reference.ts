@@ -28,8 +28,9 @@ export function apiReference(index: string, read: ReadDeclarations): string {
 
 /** The names that the index exports, and where from. */
 export function exportsOf(index: string): Name[] {
-  return [...index.matchAll(/^export (?:type )?\{ (.*?) \} from '\.\/(.*)\.ts';$/gm)].flatMap(
-    ([, names, path]) => names!.split(', ').map((name) => ({ name, path: `${path}.d.ts` })),
+  const lines = index.matchAll(/^export (?:type )?\{([^}]*)\} from '\.\/(.*)\.ts';$/gm);
+  return [...lines].flatMap(([, names, path]) =>
+    names!.match(/\w+/g)!.map((name) => ({ name, path: `${path}.d.ts` })),
   );
 }
 
