@@ -103,17 +103,17 @@ test('the queue is kept when the only worker dies, and fast requests do not noti
 });
 
 test('a task over its deadline: 504, and the worker that is stuck in it is replaced', async (t) => {
-  const server = await start(t, '-w', '1', '--task-timeout', '0.3');
+  const server = await start(t, '-w', '1', '--task-timeout', '1');
   const begin = performance.now();
   equal(await ask(t, server, '/hang'), '504 504 Gateway Timeout');
-  ok(performance.now() - begin >= 300);
+  ok(performance.now() - begin >= 1000);
   await diedTimes(server, 1);
   equal(await ask(t, server, '/good'), '200 good');
   equal(await server.counter('tasksLate'), 1);
 });
 
 test('a task that waits too long in the queue is late too, and is not run', async (t) => {
-  const server = await start(t, '-w', '1', '--task-timeout', '0.3');
+  const server = await start(t, '-w', '1', '--task-timeout', '1');
   const hang = ask(t, server, '/hang');
   equal(await ask(t, server, '/good'), '504 504 Gateway Timeout');
   equal(await hang, '504 504 Gateway Timeout');
