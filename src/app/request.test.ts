@@ -1,4 +1,4 @@
-import { equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { PARSE_COMPLETE, RequestParser } from '../http/request-parser.ts';
@@ -53,4 +53,29 @@ test('a request says so when it is used after its handler returned', () => {
   throws(() => request.target, message);
   throws(() => request.path, message);
   throws(() => request.method, message);
+});
+
+test('every field line is there, in its order and as it was sent', () => {
+  const lines = 'Host: a\r\nX-One:  1 \r\nx-one: 2\r\nEmpty:\r\nLatin: \xfc\r\n\r\n';
+  deepEqual(bound(`GET / HTTP/1.1\r\n${lines}`).fieldLines(), [
+    ['Host', 'a'],
+    ['X-One', '1'],
+    ['x-one', '2'],
+    ['Empty', ''],
+    ['Latin', '\xfc'],
+  ]);
+});
+
+test('the signal aborts when the client ends its side, or the exchange has failed', () => {
+  for (const end of ['peerEnded', 'fail'] as const) {
+    const request = bound(requestLine('GET', '/'));
+    const { signal } = request;
+    equal(signal.aborted, false);
+    request[end](new Error('gone'));
+    equal(signal.aborted, true);
+    equal((signal.reason as Error).message.length > 0, true);
+    // The next request has a signal of its own.
+    request.bind(BEFORE.length);
+    equal(request.signal.aborted, false);
+  }
 });

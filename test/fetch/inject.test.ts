@@ -141,3 +141,24 @@ test('the answer to HEAD has no length that a GET would not have', async () => {
   equal(response.fields['content-length'], undefined);
   match(String(response.fields['x-a']), /1/);
 });
+
+test('what is kept never shows another request', async () => {
+  let first: Request | undefined;
+  const seen: unknown[] = [];
+  const app: FetchApp = {
+    fetch: (request) => {
+      if (first === undefined) first = request;
+      else {
+        try {
+          seen.push(first.headers.get('x-name'));
+        } catch (error) {
+          seen.push((error as Error).message);
+        }
+      }
+      return new Response('now');
+    },
+  };
+  for (const name of ['one', 'two', 'three']) await inject(app, { fields: { 'x-name': name } });
+  const late = 'the request was used after its response had ended';
+  deepEqual(seen, [late, late]);
+});
