@@ -32,6 +32,8 @@ export interface AcceptThreadDelegationOptions {
   readonly exchanges: number;
   /** Set exactly when there are no workers. */
   readonly inlineRunner: TaskRunner | undefined;
+  /** Tells the loop that code of the user is going to run. */
+  readonly onUserCode: () => void;
 }
 
 export class AcceptThreadDelegation implements TaskDelegation {
@@ -42,6 +44,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #inlineRunner: TaskRunner | undefined;
+  readonly #onUserCode: () => void;
   // By exchange: the holder of the task it waits for, or NONE.
   readonly #holderOf: Int32Array;
   #connections: Connections | undefined;
@@ -54,6 +57,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
     this.#inlineRunner = options.inlineRunner;
+    this.#onUserCode = options.onUserCode;
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
 
@@ -76,6 +80,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const bytes = this.#bytes;
+    if (runner !== undefined) this.#onUserCode();
     const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0;
     const holder =
       runner === undefined

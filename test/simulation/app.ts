@@ -60,7 +60,7 @@ async function rest(turns: NodeTurns, target: string): Promise<void> {
 function waits(code: Code) {
   return (request: Request, response: Response): Promise<void> => {
     const turns = hooks.turns!;
-    return turns.run(() => code(request, response, turns));
+    return turns.run(idOf(request.target), () => code(request, response, turns));
   };
 }
 
@@ -83,7 +83,7 @@ function waitsInTask(goOn: (task: Task, target: string, turns: NodeTurns) => Pro
     const { target } = task;
     const turns = hooks.turns!;
     hooks.onTask(target);
-    return turns.run(() => goOn(task, target, turns));
+    return turns.run(idOf(target), () => goOn(task, target, turns));
   };
 }
 

@@ -200,11 +200,12 @@ export class ConnectionChecks implements IoChecks {
     return link.wasLate;
   }
 
-  // A pause began when bytes came last, or when they were first waited for, which is later.
+  // It was waited for since its request began to arrive, or later. One that comes slowly is late
+  // without a long pause.
   #isBodyLate(link: Link): boolean {
     const { kernel, requests } = this.#thread;
     if (link.client.conversation.isBetween(link.received)) return link.wasLate;
-    if (kernel.nowMs - link.heardMs >= requests.bodyTimeoutMs) link.wasLate = true;
+    if (kernel.nowMs - link.headSinceMs >= requests.bodyTimeoutMs) link.wasLate = true;
     return link.wasLate;
   }
 
@@ -295,7 +296,8 @@ export class ConnectionChecks implements IoChecks {
     const answered = conversation.responsesCount;
     // Who answers need not wait for the end of a body.
     const isEarly = answered === asked + 1 && conversation.exchanges[asked]?.requestBody !== '';
-    if (answered !== asked && !isEarly) this.#complain(link, `${answered} of ${asked} requests were answered`);
+    if (answered !== asked && !isEarly)
+      this.#complain(link, `${answered} of ${asked} requests were answered`);
     if (!conversation.isWhole) this.#complain(link, 'the last response is cut off');
   }
 
@@ -314,6 +316,10 @@ export class ConnectionChecks implements IoChecks {
       case NO_MEMORY:
       case BY_RESET:
         return;
+      case BODY_TIMEOUT:
+        // A response that had begun is broken off.
+        if (!link.client.conversation.closed) return;
+        break;
       case SERVED:
         // Documented: who sends behind its last request may lose the response to it.
         if (link.client.sendsBehindEnd) return;

@@ -13,8 +13,8 @@ interface Pause {
 const NEVER = new Promise<never>(() => {});
 
 export class NodeTurns {
-  /** Handlers and tasks that have begun and not ended. */
-  running = 0;
+  /** The requests of handlers and tasks that have begun and not ended. */
+  readonly ids = new Set<number>();
   /** How often one of them went on. */
   resumes = 0;
   isDead = false;
@@ -27,8 +27,8 @@ export class NodeTurns {
     this.#nowMs = nowMs;
   }
 
-  /** Whose requests wait for a timer. */
-  get ids(): number[] {
+  /** The requests that wait for a timer. */
+  get pausedIds(): number[] {
     return this.#pauses.map(({ id }) => id);
   }
 
@@ -67,13 +67,13 @@ export class NodeTurns {
   }
 
   /** Code of a user, which may go on behind the call. */
-  async run(code: () => Promise<void>): Promise<void> {
-    this.running++;
+  async run(id: number, code: () => Promise<void>): Promise<void> {
+    this.ids.add(id);
     this.isDirty = true;
     try {
       await code();
     } finally {
-      this.running--;
+      this.ids.delete(id);
     }
   }
 

@@ -110,7 +110,7 @@ export class SimServer {
       acceptCapacity: random.between(1, 6),
       workerThreads: random.between(0, 3),
       slowDuration: 0,
-      workerConcurrency: 2,
+      workerConcurrency: random.pick([1, 2, 3]),
       taskTimeoutMs: random.pick([86_400_000, 2000, 100]),
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
@@ -214,13 +214,16 @@ export class SimServer {
 
   /** Nothing moves: every thread sleeps, and what it was told of was done. */
   assertNothingHangs(): void {
-    if (this.#workers.length > 0 && !this.#workersDrain && this.#queue.hasTasks()) {
+    const isFree = this.#workers.some((worker) => worker.isAlive && !this.#isFull(worker));
+    if (isFree && !this.#workersDrain && this.#queue.hasTasks()) {
       this.#hooks.fail('a task waits, and every worker sleeps');
     }
     const waitsForTimers = this.#pausedIds().length > 0;
     const { workerSleepers, acceptSleepers } = delegateLayout(this.#memory.options);
     for (const [index, thread] of this.#workers.entries()) {
-      if (thread.isAlive) this.#assertSleeps(thread, workerSleepers, index);
+      if (thread.isAlive && !this.#isFull(thread)) {
+        this.#assertSleeps(thread, workerSleepers, index);
+      }
     }
     for (const [index, thread] of this.#accepts.entries()) {
       if (!thread.isAlive) continue;
@@ -246,7 +249,7 @@ export class SimServer {
       if (io.buffersUsed !== 0) fail('receive buffers are not back');
       if (service.loop.timers.count !== 0) fail('timers are set that nobody waits for');
       const { turns } = this.#accepts[index]!;
-      if (turns.running > turns.ids.length) fail('a handler waits for what will never come');
+      if (turns.ids.size > turns.pausedIds.length) fail('a handler waits for what will never come');
       if (!this.#forced[index]) service.delegator.assertAllFree();
     }
     if (this.#forced.some((forced) => forced)) return;
@@ -269,7 +272,8 @@ export class SimServer {
     const { table } = service.connections;
     const paused = this.#pausedIds();
     for (const { slot, client } of this.#checks[index]!.links.values()) {
-      if (paused.some((id) => isOf(id, client.id))) continue;
+      // Or for a worker that has as many tasks as it may have.
+      if (this.#queue.hasTasks() || paused.some((id) => isOf(id, client.id))) continue;
       if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
         this.#hooks.fail(`client ${client.id} waits for nothing, at ${name}`);
       }
@@ -288,7 +292,7 @@ export class SimServer {
    */
   get hasMicrotasks(): boolean {
     const turns = this.#stepping?.turns;
-    return turns !== undefined && (turns.isDirty || turns.running > 0);
+    return turns !== undefined && (turns.isDirty || turns.ids.size > 0);
   }
 
   /** Runs what the last step queued. Before, its turn is run to its end, unless it sleeps. */
@@ -323,9 +327,14 @@ export class SimServer {
     }
   }
 
+  // It takes no task, whoever says that there is one.
+  #isFull({ turns }: WorkerThread): boolean {
+    return turns.ids.size === this.#options.workerConcurrency;
+  }
+
   // The requests whose handlers or tasks wait for a timer.
   #pausedIds(): number[] {
-    return [...this.#accepts, ...this.#workers].flatMap(({ turns }) => turns.ids);
+    return [...this.#accepts, ...this.#workers].flatMap(({ turns }) => turns.pausedIds);
   }
 
   #isDisturbed(): boolean {
@@ -344,6 +353,7 @@ export class SimServer {
   #die(worker: WorkerThread): void {
     this.#kernel.trace?.(`${worker.name} dies, ${worker.phase}`);
     this.deathsCount++;
+    for (const id of worker.turns.ids) this.#diedTasks.add(id);
     worker.die();
     this.#dead.push({ index: this.#workers.indexOf(worker), isRepaired: false });
   }
