@@ -38,7 +38,7 @@ export function slowResult(target: string): { status: number; body: string | und
 export function streamPieces(target: string): string[] {
   const id = idOf(target);
   return Array.from({ length: id % 7 }, (_, index) =>
-    `${index} of ${target};`.repeat(1 + ((id * 31 + index * 17) % 200)),
+    `${index} of ${target};`.repeat(1 + ((id * 31 + index * 17) % (id % 7 === 6 ? 150 : 20))),
   );
 }
 
@@ -46,6 +46,12 @@ export function streamPieces(target: string): string[] {
 export function pauseMs(target: string): number {
   const id = idOf(target);
   return id % 11 === 0 ? 3000 : id % 50;
+}
+
+/** Long enough for a deadline to pass, every other time. */
+function taskPauseMs(target: string): number {
+  const id = idOf(target);
+  return id % 2 === 0 ? id % 50 : 200 + (id % 7) * 100;
 }
 
 type Code = (request: Request, response: Response, turns: NodeTurns) => Promise<void>;
@@ -165,7 +171,7 @@ const APP: App = {
       task.end(TOO_LARGE);
     },
     later: waitsInTask(async (task, target, turns) => {
-      await rest(turns, target);
+      await turns.pause(taskPauseMs(target), idOf(target));
       const { status, body } = slowResult(target);
       task.end(body, status);
     }),

@@ -111,7 +111,7 @@ export class SimServer {
       workerThreads: random.between(0, 3),
       slowDuration: 0,
       workerConcurrency: random.pick([1, 2, 3]),
-      taskTimeoutMs: random.pick([86_400_000, 2000, 100]),
+      taskTimeoutMs: random.pick([86_400_000, 100, 50]),
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
         headerTimeoutMs: random.pick([1000, 20_000]),
