@@ -28,7 +28,7 @@ test(`the server keeps its promises in ${RUNS} simulated runs`, async (context) 
   ok(totals.connections > RUNS);
   ok(totals.deaths > 0);
   ok(totals.late > 0);
-  ok(totals.cancelled > totals.late);
+  ok(totals.cancelled > 0);
 });
 
 test('the same seed is the same run, event for event', async () => {

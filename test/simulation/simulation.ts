@@ -24,7 +24,7 @@ export interface Outcome {
   readonly requests: number;
   readonly connections: number;
   readonly deaths: number;
-  /** Tasks that overran their deadline; and all whose results nobody waited for. */
+  /** Tasks that overran their deadline; and ones taken back before a worker began. */
   readonly late: number;
   readonly cancelled: number;
 }
