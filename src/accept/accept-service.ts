@@ -112,6 +112,7 @@ export class AcceptService implements LoopClient {
       inlineRunner: runner,
       tasks: app.tasks.length,
       handOffs,
+      onUserCode: () => this.loop.userCodeRan(),
     });
     this.connections = new Connections({
       loop: this.loop,

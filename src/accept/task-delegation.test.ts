@@ -54,6 +54,7 @@ class Fixture {
   readonly failed: string[] = [];
   readonly refused = new Int32Array(8);
   readonly clock = new FakeClock();
+  userCodeCount = 0;
   readonly #intake: TaskIntake | undefined;
   readonly #runner: TaskRunner;
 
@@ -89,6 +90,9 @@ class Fixture {
           inlineRunner: workerThreads === 0 ? this.#runner : undefined,
           tasks: app.tasks.length,
           handOffs: undefined,
+          onUserCode: () => {
+            this.userCodeCount++;
+          },
         });
         return made;
       },
@@ -231,6 +235,15 @@ test('without workers a task is run at once, in its place among the other reques
   equal(bench.exchange(slot, get('/fast')), OK);
 });
 
+test('without workers the loop is told that a task ran, which may have queued something', () => {
+  const fixture = new Fixture(0);
+  const slot = fixture.bench.open();
+  equal(fixture.bench.exchange(slot, get('/fast')), OK);
+  equal(fixture.userCodeCount, 0);
+  equal(fixture.bench.exchange(slot, get('/nothing')), OK);
+  equal(fixture.userCodeCount, 1);
+});
+
 test('without workers the holders are never dry, however many tasks there are', () => {
   const fixture = new Fixture(0);
   const slot = fixture.bench.open();
@@ -317,6 +330,7 @@ test('a result before the connections are there is asserted', () => {
     inlineRunner: runner,
     tasks: app.tasks.length,
     handOffs: undefined,
+    onUserCode: () => {},
   });
   throws(() => lone.delegate(0, 0, 0, 0, 5), /attached at start/);
 });

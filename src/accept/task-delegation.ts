@@ -36,6 +36,8 @@ export interface AcceptThreadDelegationOptions {
   readonly handOffs: HandOffs | undefined;
   /** Set exactly when there are no workers. */
   readonly inlineRunner: TaskRunner | undefined;
+  /** Tells the loop that code of the user is going to run. */
+  readonly onUserCode: () => void;
 }
 
 export class AcceptThreadDelegation implements TaskDelegation {
@@ -48,6 +50,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #inlineRunner: TaskRunner | undefined;
   readonly #tasks: number;
   readonly #handOffs: HandOffs | undefined;
+  readonly #onUserCode: () => void;
   // By exchange: the holder of the task it waits for, or NONE.
   readonly #holderOf: Int32Array;
   #connections: Connections | undefined;
@@ -62,6 +65,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#inlineRunner = options.inlineRunner;
     this.#tasks = options.tasks;
     this.#handOffs = options.handOffs;
+    this.#onUserCode = options.onUserCode;
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
 
@@ -86,6 +90,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const bytes = this.#bytes;
+    if (runner !== undefined) this.#onUserCode();
     const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0 || 1;
     const holder =
       runner === undefined

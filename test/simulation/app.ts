@@ -1,25 +1,96 @@
-// The application of the simulated server, and what it answers: a task may be told to die.
+// The application of the simulated server, and what it answers: a task may be told to die, and
+// handlers and tasks wait for timers of the simulation.
 
 import type { App } from '../../src/app/app.ts';
 import { delegate } from '../../src/app/app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
+import type { Request } from '../../src/app/request.ts';
+import type { Response } from '../../src/app/response.ts';
+import type { Task } from '../../src/delegate/task.ts';
+import type { NodeTurns } from './node-turn.ts';
 
 const BIG_SIZE = 3000;
 /** More than any task holder of a simulation holds. */
 const TOO_LARGE = 'x'.repeat(5000);
 
-/** What the simulation does in the middle of a task; it may throw. */
-export const hooks: { onTask: (target: string) => void } = { onTask: () => {} };
+/** What the simulation does in the middle of a task, where it may throw; and whose step it is. */
+export const hooks: { onTask: (target: string) => void; turns: NodeTurns | undefined } = {
+  onTask: () => {},
+  turns: undefined,
+};
 
 export function bigBody(target: string): string {
   return target.padEnd(BIG_SIZE, 'b');
 }
 
+export function idOf(target: string): number {
+  return Number.parseInt(target.slice(target.indexOf('?') + 1), 10);
+}
+
 /** The result of `/slow?<id>`. */
 export function slowResult(target: string): { status: number; body: string | undefined } {
-  const id = Number(target.slice(target.indexOf('?') + 1));
+  const id = idOf(target);
   if (id % 5 === 0) return { status: 200, body: undefined };
   return { status: id % 3 === 0 ? 201 : 200, body: `result of ${target}` };
+}
+
+/** The pieces that `/stream?<id>` sends. */
+export function streamPieces(target: string): string[] {
+  const id = idOf(target);
+  return Array.from({ length: id % 7 }, (_, index) =>
+    `${index} of ${target};`.repeat(1 + ((id * 31 + index * 17) % (id % 7 === 6 ? 150 : 20))),
+  );
+}
+
+/** How long a handler or task with this id waits, in milliseconds. */
+export function pauseMs(target: string): number {
+  const id = idOf(target);
+  return id % 11 === 0 ? 3000 : id % 50;
+}
+
+/** Long enough for a deadline to pass, every other time. */
+function taskPauseMs(target: string): number {
+  const id = idOf(target);
+  return id % 2 === 0 ? id % 50 : 200 + (id % 7) * 100;
+}
+
+type Code = (request: Request, response: Response, turns: NodeTurns) => Promise<void>;
+
+// Waits a number of microtasks, or for a timer: by its id.
+async function rest(turns: NodeTurns, target: string): Promise<void> {
+  const id = idOf(target);
+  if (id % 3 === 0) await turns.pause(pauseMs(target), id);
+  for (let index = id % 4; index > 0; index--) await turns.wait(undefined);
+}
+
+function waits(code: Code) {
+  return (request: Request, response: Response): Promise<void> => {
+    const turns = hooks.turns!;
+    return turns.run(idOf(request.target), () => code(request, response, turns));
+  };
+}
+
+async function writePieces(
+  response: Response,
+  turns: NodeTurns,
+  target: string,
+  pieces: readonly string[],
+): Promise<void> {
+  for (const piece of pieces) {
+    const taken = response.write(piece);
+    if (taken !== undefined) await turns.wait(taken);
+    else await rest(turns, target);
+  }
+  response.end();
+}
+
+function waitsInTask(goOn: (task: Task, target: string, turns: NodeTurns) => Promise<void>) {
+  return (task: Task): Promise<void> => {
+    const { target } = task;
+    const turns = hooks.turns!;
+    hooks.onTask(target);
+    return turns.run(idOf(target), () => goOn(task, target, turns));
+  };
 }
 
 const APP: App = {
@@ -32,9 +103,57 @@ const APP: App = {
     'GET /throw': () => {
       throw new Error('thrown by a handler');
     },
+    'POST /whole': waits(async (request, response, turns) => {
+      const { target } = request;
+      if (idOf(target) % 2 === 0) await rest(turns, target);
+      const body = await turns.wait(request.bytes());
+      await rest(turns, target);
+      response.end(body);
+    }),
+    'POST /pieces': waits(async (request, response, turns) => {
+      const { target, body } = request;
+      for (;;) {
+        const next = await turns.wait(body.next());
+        if (next.done === true) break;
+        const taken = response.write(next.value);
+        if (taken !== undefined) await turns.wait(taken);
+        if (idOf(target) % 4 === 0) await rest(turns, target);
+      }
+      response.end();
+    }),
+    'POST /unread': (request, response) => response.end(request.target),
+    'POST /late': waits(async (request, response, turns) => {
+      await rest(turns, request.target);
+      response.end(request.target);
+    }),
+    'GET /wait': waits(async (request, response, turns) => {
+      await rest(turns, request.target);
+      response.end(request.target);
+    }),
+    'GET /reject': waits(async (request, _response, turns) => {
+      await rest(turns, request.target);
+      throw new Error('thrown by a handler');
+    }),
+    'GET /stream': waits(async (request, response, turns) => {
+      const { target } = request;
+      await writePieces(response, turns, target, streamPieces(target));
+    }),
+    'GET /trailers': waits(async (request, response, turns) => {
+      const { target } = request;
+      response.trailer('X-Target', target);
+      await writePieces(response, turns, target, streamPieces(target));
+    }),
+    'GET /length': waits(async (request, response, turns) => {
+      const { target } = request;
+      const pieces = streamPieces(target);
+      response.length(pieces.join('').length);
+      await writePieces(response, turns, target, pieces);
+    }),
     'GET /slow': delegate('slow'),
     'GET /fail': delegate('fail'),
     'GET /large': delegate('large'),
+    'GET /later': delegate('later'),
+    'GET /refuse': delegate('refuse'),
   },
   tasks: {
     slow: (task) => {
@@ -51,6 +170,15 @@ const APP: App = {
       hooks.onTask(task.target);
       task.end(TOO_LARGE);
     },
+    later: waitsInTask(async (task, target, turns) => {
+      await turns.pause(taskPauseMs(target), idOf(target));
+      const { status, body } = slowResult(target);
+      task.end(body, status);
+    }),
+    refuse: waitsInTask(async (_task, target, turns) => {
+      await rest(turns, target);
+      throw new Error('thrown by a task');
+    }),
   },
 };
 

@@ -3,7 +3,7 @@
 
 import type { AcceptService } from '../../src/accept/accept-service.ts';
 import type { IoOptions } from '../../src/io/io-options.ts';
-import { SEND } from '../../src/io/token.ts';
+import { RECV, SEND } from '../../src/io/token.ts';
 import { SHUT_RDWR } from '../../src/kernel/sockets.ts';
 import type { Kernel } from './kernel.ts';
 import { type IoChecks, SimIo } from './sim-io.ts';
@@ -70,6 +70,30 @@ class ForgetsReceives extends SimIo {
   }
 }
 
+class SpoilsBodies extends SimIo {
+  override nextCompletion(): boolean {
+    const found = super.nextCompletion();
+    if (!found || this.operation !== RECV || this.result !== this.bufferSize) return found;
+    const last = this.bufferOffset(this.buffer) + this.result - 1;
+    // Only bodies have such bytes.
+    if (this.memory.bytes[last]! >= 160) this.memory.bytes[last]! ^= 1;
+    return true;
+  }
+}
+
+// Whoever has the exchange now, and waits for a task, gets what comes for one before it.
+function deliverLateResults({ connections, delegator }: AcceptService): void {
+  const generations = new Map<number, number>();
+  const delegate = delegator.delegate.bind(delegator);
+  delegator.delegate = (task, exchange, generation, ...input) => {
+    generations.set(exchange, generation);
+    return delegate(task, exchange, generation, ...input);
+  };
+  const onTaskDone = connections.onTaskDone.bind(connections);
+  connections.onTaskDone = (exchange, generation, ...result) =>
+    onTaskDone(exchange, generations.get(exchange) ?? generation, ...result);
+}
+
 function withIo(Class: typeof SimIo): Canary {
   return { ...HEALTHY, makeIo: (kernel, options, checks) => new Class(kernel, options, checks) };
 }
@@ -92,6 +116,17 @@ export const CANARIES: Readonly<Record<string, Canary>> = {
     spoil: ({ connections }) => {
       const { pool } = connections.table;
       pool.isCurrent = (slot) => pool.isUsed(slot);
+    },
+  },
+  /** The last byte of a full receive buffer is another one, if it is of a body. */
+  'spoils-bodies': withIo(SpoilsBodies),
+  /** The result of a task that was given up goes to the next request that waits for one. */
+  'delivers-late-results': { ...HEALTHY, spoil: deliverLateResults },
+  /** The loop is not told that code of the app ran, which may go on in a microtask. */
+  'forgets-app': {
+    ...HEALTHY,
+    spoil: ({ loop }) => {
+      loop.userCodeRan = () => {};
     },
   },
   /** A thread is not woken, now and then. */

@@ -41,6 +41,8 @@ export class Client {
   readonly #ending: Ending;
   readonly #endsByClose: boolean;
   readonly #isStubborn: boolean;
+  // It waits for "100 Continue" before it sends a body.
+  readonly #isPatient: boolean;
   // It sends no further than this, and stays silent.
   readonly #sendMax: number;
   #connecting = false;
@@ -65,10 +67,12 @@ export class Client {
     ]);
     this.#endsByClose = random.chance(0.3);
     this.#isStubborn = random.chance(0.15);
+    this.#isPatient = random.chance(0.7);
     const total = this.conversation.bytes.length;
     this.#sendMax = random.chance(0.1) ? random.below(total + 1) : total;
     this.sendsBehindEnd = exchanges.some(
-      ({ closes }, index) => closes && this.conversation.requestEnds[index]! < total,
+      ({ closes, mayClose }, index) =>
+        (closes || mayClose) && this.conversation.requestEnds[index]! < total,
     );
   }
 
@@ -126,7 +130,21 @@ export class Client {
     const { requestEnds, bytes } = this.conversation;
     const ahead = this.#answered() + this.#window;
     const limit = ahead > requestEnds.length ? bytes.length : requestEnds[ahead - 1]!;
-    return Math.min(limit, this.#sendMax);
+    return Math.min(limit, this.#sendMax, this.#patience());
+  }
+
+  // No body is sent that the server was not seen to wait for.
+  #patience(): number {
+    const { exchanges, requestEnds, responseEnds } = this.conversation;
+    if (!this.#isPatient) return Infinity;
+    const index = exchanges.findIndex(({ text, headSize, expects }, at) => {
+      const headEnd = requestEnds[at]! - text.length + headSize;
+      const isWaiting = responseEnds.length <= at && !this.conversation.wasContinued(at);
+      return expects && this.sent <= headEnd && isWaiting;
+    });
+    if (index < 0) return Infinity;
+    const { text, headSize } = exchanges[index]!;
+    return requestEnds[index]! - text.length + headSize;
   }
 
   // How many responses were read to their end.

@@ -77,7 +77,7 @@ export interface ThreadFacts {
   /** When the thread began to drain, or undefined. */
   readonly drainsSinceMs: number | undefined;
   clientOf(socket: Socket): Client;
-  attach(client: Client, isLate: () => boolean): void;
+  attach(client: Client, peer: { isLate(): boolean; sawEnd(): boolean }): void;
   fail(message: string): never;
 }
 
@@ -165,7 +165,10 @@ export class ConnectionChecks implements IoChecks {
       isJudged: false,
     };
     this.links.set(fd, link);
-    this.#thread.attach(client, () => this.#isHeadLate(link));
+    this.#thread.attach(client, {
+      isLate: () => this.#isHeadLate(link) || this.#isBodyLate(link),
+      sawEnd: () => link.sawEnd,
+    });
   }
 
   onReaped(socket: Socket, operation: number, result: number, isShort: boolean): void {
@@ -197,9 +200,19 @@ export class ConnectionChecks implements IoChecks {
     return link.wasLate;
   }
 
+  // It was waited for since its request began to arrive, or later. One that comes slowly is late
+  // without a long pause.
+  #isBodyLate(link: Link): boolean {
+    const { kernel, requests } = this.#thread;
+    if (link.client.conversation.isBetween(link.received)) return link.wasLate;
+    if (kernel.nowMs - link.headSinceMs >= requests.bodyTimeoutMs) link.wasLate = true;
+    return link.wasLate;
+  }
+
   #onReceived(link: Link, size: number): void {
     const { conversation } = link.client;
     this.#isHeadLate(link);
+    this.#isBodyLate(link);
     const before = conversation.requestsWithin(link.received);
     const wasBetween = conversation.isBetween(link.received);
     link.received += size;
@@ -247,6 +260,9 @@ export class ConnectionChecks implements IoChecks {
         if (!isSending && !socket.resetByPeer) this.#judgeAnswers(link);
         break;
       }
+      case BODY_TIMEOUT:
+        expect(this.#isBodyLate(link), 'no body is late');
+        break;
       case HEADER_TIMEOUT: {
         expect(this.#isHeadLate(link), 'no head is late');
         expect(conversation.closed, 'no response announced the close');
@@ -278,7 +294,10 @@ export class ConnectionChecks implements IoChecks {
     if (conversation.closed) return;
     const asked = conversation.requestsWithin(link.received);
     const answered = conversation.responsesCount;
-    if (answered !== asked) this.#complain(link, `${answered} of ${asked} requests were answered`);
+    // Who answers need not wait for the end of a body.
+    const isEarly = answered === asked + 1 && conversation.exchanges[asked]?.requestBody !== '';
+    if (answered !== asked && !isEarly)
+      this.#complain(link, `${answered} of ${asked} requests were answered`);
     if (!conversation.isWhole) this.#complain(link, 'the last response is cut off');
   }
 
@@ -297,6 +316,10 @@ export class ConnectionChecks implements IoChecks {
       case NO_MEMORY:
       case BY_RESET:
         return;
+      case BODY_TIMEOUT:
+        // A response that had begun is broken off.
+        if (!link.client.conversation.closed) return;
+        break;
       case SERVED:
         // Documented: who sends behind its last request may lose the response to it.
         if (link.client.sendsBehindEnd) return;

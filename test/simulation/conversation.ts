@@ -1,7 +1,8 @@
 // What one client sends, and the check of every byte that the server sends it: each request has one
 // response, in order, and nothing else is said.
 
-import { type Exchange, errorBody } from './requests.ts';
+import { readChunks } from './chunks.ts';
+import { type Exchange, errorBody, NO_BODY } from './requests.ts';
 
 /** What the simulation knows that explains a response other than the expected one. */
 export interface Circumstances {
@@ -12,11 +13,16 @@ export interface Circumstances {
   holdersWereDry(): boolean;
   /** A worker died while it ran the task of this request. */
   taskDied(id: number): boolean;
-  /** A head took too long. */
+  /** A task of the thread has overrun its deadline. */
+  tasksWereLate(): boolean;
+  /** The peer has ended its side in the middle of a request. */
+  sawEnd(): boolean;
+  /** A head or a body took too long. */
   isLate(): boolean;
   unixSeconds(): number;
 }
 
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const TIMED_OUT = 'HTTP/1.1 408 ';
 /** What a client has begun to ask for and never ends. */
 const UNFINISHED: Exchange = {
@@ -28,6 +34,7 @@ const UNFINISHED: Exchange = {
   isDelegated: false,
   closes: true,
   isBad: true,
+  ...NO_BODY,
   fields: {},
 };
 
@@ -48,6 +55,11 @@ export class Conversation {
   readonly responseEnds: number[] = [];
   /** A response has announced the close. */
   closed = false;
+  /** How many requests were told to go on with their body. */
+  continuesCount = 0;
+  // The response with this index was told to go on.
+  #continued = -1;
+  // What is cut off because its connection ends may be so: the response had begun.
   #circumstances: Circumstances | undefined;
   #text = '';
   #textOffset = 0;
@@ -109,6 +121,7 @@ export class Conversation {
         `bytes that nobody asked for: ${JSON.stringify(text.slice(0, 80))}`,
       );
     }
+    if (this.#takeContinue(text, exchange, index)) return true;
     const head = this.#parse(text);
     if (head === undefined) return false;
     const { status, fields, end } = head;
@@ -119,19 +132,59 @@ export class Conversation {
     }
     // Whether a request that was cut off is a HEAD was not looked at.
     const sent = exchange.isHead && status !== 408 ? '' : body;
-    const length = fields.get('Content-Length');
-    if (length !== String(Buffer.byteLength(body))) {
-      return circumstances.fail(`request ${exchange.id}: Content-Length is ${length}`);
+    const isChunked = fields.get('Transfer-Encoding') === 'chunked';
+    this.#checkLength(exchange, body, fields, status);
+    const trailer = exchange.trailer === undefined ? '' : `${exchange.trailer}\r\n`;
+    const content =
+      isChunked && !exchange.isHead
+        ? readChunks(text, end, trailer)
+        : { body: text.slice(end, end + sent.length), next: end + sent.length };
+    if (content === undefined) {
+      return circumstances.fail(`request ${exchange.id}: chunks that are none`);
     }
-    if (text.length < end + sent.length) return false;
-    if (text.slice(end, end + sent.length) !== sent) {
+    if (!sent.startsWith(content.body)) {
       return circumstances.fail(`request ${exchange.id} has the body of another`);
     }
+    if (content.next < 0 || text.length < content.next) return false;
+    if (content.body !== sent) {
+      return circumstances.fail(`request ${exchange.id}: the body is too short`);
+    }
     this.#checkFields(exchange, status, fields);
-    this.#text = text.slice(end + sent.length);
-    this.#textOffset += end + sent.length;
+    this.#text = text.slice(content.next);
+    this.#textOffset += content.next;
     this.responseEnds.push(this.#textOffset);
     return true;
+  }
+
+  // RFC 9110 15.2.1: one, before the response, to who waits for it.
+  #takeContinue(text: string, exchange: Exchange, index: number): boolean {
+    if (!text.startsWith(CONTINUE)) return false;
+    if (!exchange.expects || this.#continued === index) {
+      this.#circumstances!.fail(`request ${exchange.id} is told to go on`);
+    }
+    this.#continued = index;
+    this.continuesCount++;
+    this.#text = text.slice(CONTINUE.length);
+    this.#textOffset += CONTINUE.length;
+    return true;
+  }
+
+  /** True exactly when the request with this index was told to go on. */
+  wasContinued(index: number): boolean {
+    return this.#continued === index;
+  }
+
+  #checkLength(exchange: Exchange, body: string, fields: Head['fields'], status: number): void {
+    const length = fields.get('Content-Length');
+    const coding = fields.get('Transfer-Encoding');
+    const mayStream = exchange.streams && status === exchange.status;
+    const isOld = exchange.text.includes(' HTTP/1.0\r\n');
+    if (length === String(body.length) && coding === undefined) return;
+    if (length === undefined && mayStream) {
+      if (coding === 'chunked' && !isOld) return;
+      if (coding === undefined && isOld && fields.get('Connection') === 'close') return;
+    }
+    this.#circumstances!.fail(`request ${exchange.id}: length ${length}, coding ${coding}`);
   }
 
   // A request that never arrived in full is answered as well, when it took too long.
@@ -143,7 +196,9 @@ export class Conversation {
   #isExplained(exchange: Exchange, status: number): boolean {
     const circumstances = this.#circumstances!;
     if (status === 408) return circumstances.isLate();
+    if (status === 400) return exchange.requestBody !== '' && circumstances.sawEnd();
     if (!exchange.isDelegated) return false;
+    if (status === 504) return circumstances.tasksWereLate();
     if (status === 503) return circumstances.holdersWereDry();
     return status === 500 && circumstances.taskDied(exchange.id);
   }
@@ -153,7 +208,8 @@ export class Conversation {
     const connection = fields.get('Connection');
     if (connection === 'close') {
       this.closed = true;
-      if (!exchange.closes && status !== 408 && !circumstances.isDraining()) {
+      const mayClose = exchange.mayClose || status === 408 || status === 400;
+      if (!exchange.closes && !mayClose && !circumstances.isDraining()) {
         circumstances.fail(`request ${exchange.id}: the close is announced for no reason`);
       }
     } else {

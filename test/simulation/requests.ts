@@ -2,7 +2,7 @@
 // that never end.
 
 import { STATUS_CODES } from 'node:http';
-import { bigBody, slowResult } from './app.ts';
+import { bigBody, slowResult, streamPieces } from './app.ts';
 import type { Random } from './random.ts';
 
 export interface Exchange {
@@ -13,6 +13,17 @@ export interface Exchange {
   readonly body: string;
   readonly isHead: boolean;
   readonly isDelegated: boolean;
+  /** The request's body; its head has `headSize` bytes. Empty: it has none. */
+  readonly requestBody: string;
+  readonly headSize: number;
+  /** It says `Expect: 100-continue`. */
+  readonly expects: boolean;
+  /** The response may come in chunks, or with the connection's end. */
+  readonly streams: boolean;
+  /** A field behind a body that comes in chunks. */
+  readonly trailer: string | undefined;
+  /** The response may end the connection, or not: that depends on what has arrived when. */
+  readonly mayClose: boolean;
   /** The response to this one ends the connection. */
   readonly closes: boolean;
   /** The request is malformed: what follows is not interpreted. */
@@ -26,9 +37,34 @@ export interface ResponseFields {
   readonly connection?: string;
 }
 
+const IDS_PER_CLIENT = 100;
 const NOTHING: ResponseFields = {};
 const ALLOW = { allow: 'GET, HEAD, POST' };
 const KEEP_ALIVE = { connection: 'keep-alive' };
+
+/** Bytes of a body that is read as a whole. */
+export const BODY_LIMIT = 1500;
+const WITH_BODY = ['/whole', '/pieces', '/unread', '/late'];
+const STREAMING = ['/stream', '/trailers', '/length'];
+const WAITING = [
+  '/wait',
+  '/reject',
+  '/later',
+  '/later',
+  '/later',
+  '/later',
+  '/refuse',
+  ...STREAMING,
+];
+const DELEGATED = ['/slow', '/fail', '/large', '/later', '/refuse'];
+export const NO_BODY = {
+  requestBody: '',
+  headSize: 0,
+  expects: false,
+  streams: false,
+  trailer: undefined,
+  mayClose: false,
+};
 
 export function errorBody(status: number): string {
   return `${status} ${REASONS[status] ?? STATUS_CODES[status]}\n`;
@@ -52,11 +88,16 @@ export function validExchange(random: Random, id: number, payloadSize: number): 
     '/throw',
     '/fail',
     '/large',
+    ...WAITING,
+    ...WITH_BODY,
+    ...WITH_BODY,
   ]);
+  if (WITH_BODY.includes(path)) return bodyExchange(random, id, path);
   const isHead = random.chance(0.1);
   const isForm = path === '/form';
   const method = isHead ? 'HEAD' : isForm ? random.pick(['GET', 'POST', 'DELETE']) : 'GET';
   const isTooLong = path === '/slow' && random.chance(0.1);
+  const streams = STREAMING.includes(path);
   const target = `${path}?${id}${isTooLong ? '&'.padEnd(payloadSize, 'x') : ''}`;
   const { status, body } = answer(path, method, target, isTooLong);
   const isOld = random.chance(0.1);
@@ -75,11 +116,76 @@ export function validExchange(random: Random, id: number, payloadSize: number): 
     status,
     body,
     isHead,
-    isDelegated: ['/slow', '/fail', '/large'].includes(path) && !isTooLong,
+    isDelegated: DELEGATED.includes(path) && !isTooLong,
+    ...NO_BODY,
+    streams,
+    trailer: path === '/trailers' ? `X-Target: ${target}` : undefined,
+    // In HTTP/1.0 its length is that of the connection, unless it is known in time.
+    mayClose: streams && isOld,
     closes,
     isBad: false,
     fields: { ...(status === 405 ? ALLOW : NOTHING), ...(isOld && !closes ? KEEP_ALIVE : NOTHING) },
   };
+}
+
+// A request with a body, of a length that is known or in chunks.
+function bodyExchange(random: Random, id: number, path: string): Exchange {
+  const target = `${path}?${id}`;
+  const sizes = random.chance(0.2) ? [BODY_LIMIT, BODY_LIMIT + 1, 5000] : [1, 20, 100, 400];
+  const requestBody = bodyOf(random, random.pick(sizes));
+  const isChunked = random.chance(0.5);
+  const isOld = !isChunked && random.chance(0.1);
+  const closes = isOld || random.chance(0.05);
+  const expects = !isOld && random.chance(0.2);
+  const framing = isChunked
+    ? 'Transfer-Encoding: chunked\r\n'
+    : `Content-Length: ${requestBody.length}\r\n`;
+  const head =
+    `POST ${target} HTTP/${isOld ? '1.0' : '1.1'}\r\nHost: a\r\n${framing}` +
+    `${expects ? 'Expect: 100-continue\r\n' : ''}` +
+    `${closes && !isOld ? 'Connection: close\r\n' : ''}\r\n`;
+  const isTooLarge = path === '/whole' && requestBody.length > BODY_LIMIT;
+  const echoes = path === '/whole' || path === '/pieces';
+  return {
+    id,
+    text: head + (isChunked ? inChunks(random, requestBody) : requestBody),
+    status: isTooLarge ? 413 : 200,
+    body: isTooLarge ? errorBody(413) : echoes ? requestBody : target,
+    isHead: false,
+    isDelegated: false,
+    requestBody,
+    headSize: head.length,
+    expects,
+    streams: path === '/pieces',
+    trailer: undefined,
+    // Not when all of the body was there, or is known to be little.
+    mayClose: expects || isTooLarge || (path === '/pieces' && isOld),
+    closes,
+    isBad: false,
+    fields: NOTHING,
+  };
+}
+
+// What no head has, and what must not be taken for one.
+function bodyOf(random: Random, size: number): string {
+  let body = '';
+  while (body.length < size) {
+    body += random.chance(0.1)
+      ? random.pick(['\r\n\r\n', '0\r\n\r\n', 'GET /echo HTTP/1.1\r\nHost: a\r\n\r\n'])
+      : String.fromCharCode(random.between(160, 255)).repeat(random.between(1, 20));
+  }
+  return body.slice(0, size);
+}
+
+function inChunks(random: Random, body: string): string {
+  let text = '';
+  for (let at = 0; at < body.length; ) {
+    const size = Math.min(body.length - at, random.pick([1, 16, 255, 4096]));
+    const extension = random.chance(0.1) ? ';name=value' : '';
+    text += `${size.toString(16)}${extension}\r\n${body.slice(at, at + size)}\r\n`;
+    at += size;
+  }
+  return `${text}0\r\n${random.chance(0.2) ? 'X-Trailer: t\r\n' : ''}\r\n`;
 }
 
 function answer(
@@ -96,14 +202,22 @@ function answer(
     case '/throw':
     case '/fail':
     case '/large':
+    case '/refuse':
+    case '/reject':
       return error(500);
     case '/form':
       if (method === 'DELETE') return error(405);
       return method === 'POST' ? { status: 201, body: target } : { status: 200, body: '' };
     case '/echo':
+    case '/wait':
       return { status: 200, body: target };
     case '/big':
       return { status: 200, body: bigBody(target) };
+    case '/stream':
+    case '/trailers':
+    case '/length':
+      return { status: 200, body: streamPieces(target).join('') };
+    case '/later':
     case '/slow': {
       const { status, body } = slowResult(target);
       return { status, body: body ?? '' };
@@ -136,6 +250,12 @@ export function badExchange(random: Random, id: number): Exchange {
     isDelegated: false,
     closes: true,
     isBad: true,
+    ...NO_BODY,
     fields: NOTHING,
   };
+}
+
+/** The requests of a client have these ids. */
+export function isOf(id: number, client: number): boolean {
+  return Math.floor(id / IDS_PER_CLIENT) === client;
 }

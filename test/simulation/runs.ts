@@ -27,21 +27,33 @@ export interface RunsResult {
 }
 
 /** Runs the seeds from `seed` on, up to the first that fails. */
-export function runSeeds(seed: number, runs: number, options: RunsOptions = {}): RunsResult {
-  const totals = { operations: 0, steps: 0, requests: 0, connections: 0, deaths: 0 };
+export async function runSeeds(
+  seed: number,
+  runs: number,
+  options: RunsOptions = {},
+): Promise<RunsResult> {
+  const totals = {
+    operations: 0,
+    steps: 0,
+    requests: 0,
+    connections: 0,
+    deaths: 0,
+    late: 0,
+    cancelled: 0,
+  };
   for (let index = 0; index < runs; index++) {
     options.onEvent?.(`seed ${seed + index}`);
     try {
-      const outcome = run(seed + index, options, options.onEvent);
+      const outcome = await run(seed + index, options, options.onEvent);
       for (const name of Object.keys(totals) as (keyof Outcome)[]) totals[name] += outcome[name];
     } catch (error) {
-      return { failure: describe(seed + index, error as Error, options), totals };
+      return { failure: await describe(seed + index, error as Error, options), totals };
     }
   }
   return { failure: undefined, totals };
 }
 
-function run(seed: number, { canary }: RunsOptions, trace: Trace | undefined): Outcome {
+function run(seed: number, { canary }: RunsOptions, trace: Trace | undefined): Promise<Outcome> {
   return new Simulation({
     seed,
     ...(canary === undefined ? {} : { canary }),
@@ -49,10 +61,10 @@ function run(seed: number, { canary }: RunsOptions, trace: Trace | undefined): O
   }).run();
 }
 
-function describe(seed: number, error: Error, options: RunsOptions): Failure {
+async function describe(seed: number, error: Error, options: RunsOptions): Promise<Failure> {
   const events: string[] = [];
   try {
-    run(seed, options, (event) => {
+    await run(seed, options, (event) => {
       events.push(event);
       if (events.length > 10 * EVENTS_SHOWN) events.splice(1, 9 * EVENTS_SHOWN);
     });

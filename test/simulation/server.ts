@@ -21,11 +21,13 @@ import { REQUEST_LIMITS } from '../../src/http/request-limits.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { HOLDINGS_SIZE } from '../../src/kernel/holdings.ts';
 import { TASKS_MAX } from '../../src/server/crash-budget.ts';
-import { COMPILED, hooks } from './app.ts';
+import { COMPILED, hooks, idOf } from './app.ts';
 import type { Canary } from './canaries.ts';
 import type { Client } from './client.ts';
 import { ConnectionChecks } from './connection-checks.ts';
 import type { Kernel } from './kernel.ts';
+import { runMicrotasks } from './node-turn.ts';
+import { BODY_LIMIT, isOf } from './requests.ts';
 import { SimIo } from './sim-io.ts';
 import {
   type AcceptThread,
@@ -95,7 +97,10 @@ export class SimServer {
   readonly #diedTasks = new Set<number>();
   #disturbances = 0;
   #workersDrain = false;
-  #stepsWorker = false;
+  #stepping: AcceptThread | WorkerThread | undefined;
+  #inMicrotasks = false;
+  // A thread that died in a microtask.
+  #dies = false;
   #retiredOperations = 0;
 
   constructor(kernel: Kernel, canary: Canary, serverHooks: ServerHooks) {
@@ -110,15 +115,16 @@ export class SimServer {
       acceptCapacity: random.between(1, 6),
       workerThreads: random.between(0, 3),
       slowDuration: 0,
-      workerConcurrency: 2,
-      taskTimeoutMs: 86_400_000,
+      workerConcurrency: random.pick([1, 2, 3]),
+      taskTimeoutMs: random.pick([86_400_000, 100, 50]),
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
         headerTimeoutMs: random.pick([1000, 20_000]),
         bodyTimeoutMs: random.pick([1000, 20_000]),
         sendTimeoutMs: random.pick([1000, 20_000]),
-        handlerTimeoutMs: 30_000,
-        bodySizeMax: 4096,
+        // Handlers take whatever virtual time the run needs.
+        handlerTimeoutMs: 1_000_000_000,
+        bodySizeMax: BODY_LIMIT,
         requestsMax: 1_000_000,
       },
       backend: 'auto',
@@ -215,12 +221,16 @@ export class SimServer {
 
   /** Nothing moves: every thread sleeps, and what it was told of was done. */
   assertNothingHangs(): void {
-    if (this.#workers.length > 0 && !this.#workersDrain && this.#queue.hasTasks()) {
+    const isFree = this.#workers.some((worker) => worker.isAlive && !this.#isFull(worker));
+    if (isFree && !this.#workersDrain && this.#queue.hasTasks()) {
       this.#hooks.fail('a task waits, and every worker sleeps');
     }
+    const waitsForTimers = this.#pausedIds().length > 0;
     const { workerSleepers, acceptSleepers } = delegateLayout(this.#memory.options);
     for (const [index, thread] of this.#workers.entries()) {
-      if (thread.isAlive) this.#assertSleeps(thread, workerSleepers, index);
+      if (thread.isAlive && !this.#isFull(thread)) {
+        this.#assertSleeps(thread, workerSleepers, index);
+      }
     }
     for (const [index, thread] of this.#accepts.entries()) {
       if (!thread.isAlive) continue;
@@ -228,7 +238,7 @@ export class SimServer {
       if (thread.service.delegator.hasCompletions()) {
         this.#hooks.fail(`a result waits, and ${thread.name} sleeps`);
       }
-      if (thread.service.delegator.holdersUsed > 0) {
+      if (thread.service.delegator.holdersUsed > 0 && !waitsForTimers) {
         this.#hooks.fail(`a task of ${thread.name} never ends`);
       }
       this.#assertWaits(thread, index);
@@ -245,6 +255,8 @@ export class SimServer {
       service.connections.ending.assertAllFree();
       if (io.buffersUsed !== 0) fail('receive buffers are not back');
       if (service.loop.timers.count !== 0) fail('timers are set that nobody waits for');
+      const { turns } = this.#accepts[index]!;
+      if (turns.ids.size > turns.pausedIds.length) fail('a handler waits for what will never come');
       if (!this.#forced[index]) service.delegator.assertAllFree();
     }
     if (this.#forced.some((forced) => forced)) return;
@@ -265,7 +277,10 @@ export class SimServer {
 
   #assertWaits({ name, io, service }: AcceptThread, index: number): void {
     const { table } = service.connections;
+    const paused = this.#pausedIds();
     for (const { slot, client } of this.#checks[index]!.links.values()) {
+      // Or for a worker that has as many tasks as it may have.
+      if (this.#queue.hasTasks() || paused.some((id) => isOf(id, client.id))) continue;
       if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
         this.#hooks.fail(`client ${client.id} waits for nothing, at ${name}`);
       }
@@ -279,8 +294,37 @@ export class SimServer {
     }
   }
 
+  /**
+   * True exactly when code of the app may go on: `runMicrotasks` is called before anything else.
+   */
+  get hasMicrotasks(): boolean {
+    const turns = this.#stepping?.turns;
+    return turns !== undefined && (turns.isDirty || turns.ids.size > 0);
+  }
+
+  /** Runs what the last step queued. Before, its turn is run to its end, unless it sleeps. */
+  async runMicrotasks(): Promise<void> {
+    const thread = this.#stepping!;
+    while (thread.phase === 'tick') this.#step(thread);
+    const { turns } = thread;
+    const { resumes } = turns;
+    this.#inMicrotasks = true;
+    await runMicrotasks();
+    this.#inMicrotasks = false;
+    this.#stepping = undefined;
+    turns.isDirty = false;
+    if (thread.phase === 'asleep' && turns.resumes !== resumes) {
+      this.#hooks.fail(`${thread.name} sleeps, and code of the app could go on`);
+    }
+    if (this.#dies) {
+      this.#dies = false;
+      this.#die(thread as WorkerThread);
+    }
+  }
+
   #step(thread: AcceptThread | WorkerThread): void {
-    this.#stepsWorker = this.#workers.includes(thread as WorkerThread);
+    this.#stepping = thread;
+    hooks.turns = thread.turns;
     this.#kernel.trace?.(`${thread.name}, ${thread.phase}`);
     try {
       thread.step();
@@ -288,6 +332,16 @@ export class SimServer {
       if (!(error instanceof ThreadDeath)) throw error;
       this.#die(thread as WorkerThread);
     }
+  }
+
+  // It takes no task, whoever says that there is one.
+  #isFull({ turns }: WorkerThread): boolean {
+    return turns.ids.size === this.#options.workerConcurrency;
+  }
+
+  // The requests whose handlers or tasks wait for a timer.
+  #pausedIds(): number[] {
+    return [...this.#accepts, ...this.#workers].flatMap(({ turns }) => turns.pausedIds);
   }
 
   #isDisturbed(): boolean {
@@ -306,6 +360,7 @@ export class SimServer {
   #die(worker: WorkerThread): void {
     this.#kernel.trace?.(`${worker.name} dies, ${worker.phase}`);
     this.deathsCount++;
+    for (const id of worker.turns.ids) this.#diedTasks.add(id);
     worker.die();
     this.#dead.push({ index: this.#workers.indexOf(worker), isRepaired: false });
   }
@@ -330,9 +385,18 @@ export class SimServer {
   #onTask(target: string): void {
     if (this.#ranTasks.has(target)) this.#hooks.fail(`the task of ${target} runs twice`);
     this.#ranTasks.add(target);
-    if (!this.#stepsWorker || !this.#kernel.random.chance(this.#kernel.faults.taskDies)) return;
-    this.#diedTasks.add(Number(target.slice(target.indexOf('?') + 1)));
+    const isWorker = this.#workers.includes(this.#stepping as WorkerThread);
+    if (!isWorker || !this.#kernel.random.chance(this.#kernel.faults.taskDies)) return;
+    this.#diedTasks.add(idOf(target));
     throw new ThreadDeath('the worker dies in a task');
+  }
+
+  // Only mistakes of the app are news.
+  #onLog(error: unknown): void {
+    const isExpected =
+      error === undefined ||
+      /^(thrown by|the result does not fit)/.test(error instanceof Error ? error.message : '');
+    if (!isExpected) this.#hooks.fail(`a mistake in the app: ${(error as Error).stack}`);
   }
 
   #wake(fd: number): void {
@@ -365,12 +429,18 @@ export class SimServer {
       },
       app: COMPILED,
       wakeAcceptThread: (thread) => {
+        if (this.#dies) return;
         if (kernel.random.chance(kernel.faults.wakeDies)) {
+          // There it would be a rejection that nobody handles.
+          if (this.#inMicrotasks) {
+            this.#dies = true;
+            return;
+          }
           throw new ThreadDeath('the worker dies before it wakes an accept thread');
         }
         this.#wake(this.#acceptWakeups[thread]!);
       },
-      log: () => {},
+      log: (_message, error) => this.#onLog(error),
     });
   }
 
@@ -412,7 +482,7 @@ export class SimServer {
         listener.refusedAtMs = kernel.nowMs;
         this.#drainBegins[index] = thread.service.loop.clock.nowMs;
       },
-      log: () => {},
+      log: (_message, error) => this.#onLog(error),
       onEnd: () => {
         const { nowMs } = thread.service.loop.clock;
         const lastedMs = msBetween(this.#drainBegins[index]!, nowMs);
@@ -442,6 +512,7 @@ export class SimServer {
     const drainBegins = this.#drainBegins;
     const circumstances = {
       fail: this.#hooks.fail,
+      tasksWereLate: () => counters[Counter.tasksLate]! > 0,
       isDraining: () => drainBegins[index] !== undefined,
       holdersWereDry: () => counters[Counter.taskHoldersDry]! > 0,
       taskDied: (id: number) => this.#diedTasks.has(id),
@@ -458,7 +529,7 @@ export class SimServer {
         return drainBegins[index];
       },
       clientOf: (socket) => this.#hooks.clientOf(socket),
-      attach: ({ conversation }, isLate) => conversation.attach({ ...circumstances, isLate }),
+      attach: ({ conversation }, peer) => conversation.attach({ ...circumstances, ...peer }),
       fail: this.#hooks.fail,
     });
   }

@@ -8,6 +8,7 @@ import type { Command } from '../../src/base/thread-plan.ts';
 import type { Loop, OuterLoop } from '../../src/loop/loop.ts';
 import { WorkerService, type WorkerServiceOptions } from '../../src/worker/worker-service.ts';
 import type { Kernel } from './kernel.ts';
+import { NodeTurns } from './node-turn.ts';
 import type { SimIo } from './sim-io.ts';
 import type { FlagFile } from './socket.ts';
 
@@ -35,19 +36,23 @@ export function unixSeconds(kernel: Kernel): number {
   return 1_700_000_000 + Math.floor(kernel.nowMs / 1000);
 }
 
-/** Node's loop: the commands of the main thread, and now and then a timer. */
+/** Node's loop: the commands of the main thread, timers of the app, and now and then another. */
 class SimNodeLoop implements OuterLoop {
   readonly backendFd: number;
+  readonly turns: NodeTurns;
   readonly #kernel: Kernel;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.turns = new NodeTurns(() => kernel.nowMs);
     this.backendFd = kernel.openFlag();
   }
 
   nodeTimerDueMs(): number {
     const { random, faults } = this.#kernel;
-    return random.chance(faults.nodeTimer) ? random.below(50) : -1;
+    const dueMs = random.chance(faults.nodeTimer) ? random.below(50) : Infinity;
+    const nextMs = Math.min(dueMs, this.turns.dueInMs);
+    return nextMs === Infinity ? -1 : Math.max(0, nextMs);
   }
 
   hasImmediates(): boolean {
@@ -70,6 +75,7 @@ export class SimThread<S extends Service = Service> {
   readonly name: string;
   readonly io: SimIo;
   readonly service: S;
+  readonly turns: NodeTurns;
   phase: Phase = 'turn';
   readonly #kernel: Kernel;
   readonly #commands: Command['kind'][] = [];
@@ -81,6 +87,7 @@ export class SimThread<S extends Service = Service> {
     this.#kernel = kernel;
     const nodeLoop = new SimNodeLoop(kernel);
     this.#backendFd = nodeLoop.backendFd;
+    this.turns = nodeLoop.turns;
     this.service = makeService({
       io,
       clock: new SimClock(kernel),
@@ -118,7 +125,7 @@ export class SimThread<S extends Service = Service> {
       return;
     }
     if (this.phase === 'turn') {
-      this.#deliver();
+      if (this.#deliver()) return;
       if (!loop.beginTurn()) return;
       this.phase = 'tick';
     }
@@ -135,14 +142,16 @@ export class SimThread<S extends Service = Service> {
   /** The thread runs no more, wherever it was. What it shared stays as it is. */
   die(): void {
     this.phase = 'dead';
+    this.turns.die();
     this.io.abandon();
     this.#kernel.close(this.#backendFd);
   }
 
-  // Node's own turn.
-  #deliver(): void {
+  // Node's own turn. True when timers ran: what they resume goes on before the loop does.
+  #deliver(): boolean {
     (this.#kernel.file(this.#backendFd) as FlagFile).readable = false;
     for (const kind of this.#commands.splice(0)) this.service.onCommand(kind);
+    return this.turns.runTimers();
   }
 }
 

@@ -31,7 +31,7 @@ else if (!Number.isInteger(seed) || !(runs > 0) || (values.canary !== undefined 
   process.exitCode = 2;
 } else {
   const begin = performance.now();
-  const { failure, totals } = runSeeds(seed, runs, {
+  const { failure, totals } = await runSeeds(seed, runs, {
     canary,
     canaryName: values.canary,
     onEvent: values.verbose ? (event) => process.stdout.write(`${event}\n`) : undefined,
@@ -44,7 +44,8 @@ else if (!Number.isInteger(seed) || !(runs > 0) || (values.canary !== undefined 
     process.stdout.write(
       `${runs} runs from seed ${seed} in ${seconds} s: ${totals.connections} connections, ` +
         `${totals.requests} requests, ${totals.operations} operations, ${totals.steps} steps, ` +
-        `${totals.deaths} workers died. All passed.\n`,
+        `${totals.deaths} workers died, ${totals.late} tasks late, ` +
+        `${totals.cancelled} cancelled. All passed.\n`,
     );
   }
 }

@@ -18,37 +18,39 @@ function commitSeed(): number {
   }
 }
 
-test(`the server keeps its promises in ${RUNS} simulated runs`, (context) => {
+test(`the server keeps its promises in ${RUNS} simulated runs`, async (context) => {
   const seed = commitSeed();
   context.diagnostic(`npm run simulate -- --seed ${seed} --runs ${RUNS}`);
-  const { failure, totals } = runSeeds(seed, RUNS);
+  const { failure, totals } = await runSeeds(seed, RUNS);
   equal(failure?.report, undefined);
   // The runs do something: they are not all refused, reset or idle.
   ok(totals.requests > RUNS);
   ok(totals.connections > RUNS);
   ok(totals.deaths > 0);
+  ok(totals.late > 0);
+  ok(totals.cancelled > 0);
 });
 
-test('the same seed is the same run, event for event', () => {
-  const record = (): string[] => {
+test('the same seed is the same run, event for event', async () => {
+  const record = async (): Promise<string[]> => {
     const events: string[] = [];
-    runSeeds(7, 5, { onEvent: (event) => events.push(event) });
+    await runSeeds(7, 5, { onEvent: (event) => events.push(event) });
     return events;
   };
-  const first = record();
+  const first = await record();
   ok(first.length > 100);
-  deepEqual(record(), first);
+  deepEqual(await record(), first);
 });
 
 for (const [name, canary] of Object.entries(CANARIES)) {
-  test(`a bug on purpose is caught: ${name}`, () => {
-    const { failure } = runSeeds(1, CANARY_RUNS, { canary, canaryName: name });
+  test(`a bug on purpose is caught: ${name}`, async () => {
+    const { failure } = await runSeeds(1, CANARY_RUNS, { canary, canaryName: name });
     notEqual(failure, undefined);
     const { seed, report } = failure!;
     ok(report.includes(`npm run simulate -- --seed ${seed} --runs 1 --canary ${name}`));
     equal(report.includes('not deterministic'), false);
-    equal(runSeeds(seed, 1, { canary }).failure?.error.message, failure!.error.message);
+    equal((await runSeeds(seed, 1, { canary })).failure?.error.message, failure!.error.message);
     // It is the canary that fails, and nothing else.
-    equal(runSeeds(seed, 1).failure, undefined);
+    equal((await runSeeds(seed, 1)).failure, undefined);
   });
 }

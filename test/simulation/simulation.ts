@@ -24,6 +24,9 @@ export interface Outcome {
   readonly requests: number;
   readonly connections: number;
   readonly deaths: number;
+  /** Tasks that overran their deadline; and ones taken back before a worker began. */
+  readonly late: number;
+  readonly cancelled: number;
 }
 
 export interface SimulationOptions {
@@ -41,6 +44,7 @@ export class Simulation {
   readonly #weights: readonly number[];
   readonly #drainAt: number;
   #steps = 0;
+  #failure: unknown;
 
   constructor({ seed, canary = HEALTHY, trace }: SimulationOptions) {
     const random = new Random(seed);
@@ -75,13 +79,29 @@ export class Simulation {
     this.#drainAt = random.chance(0.3) ? random.below(1500) : Number.POSITIVE_INFINITY;
   }
 
-  run(): Outcome {
+  async run(): Promise<Outcome> {
+    // What fails in a promise that nobody waits for.
+    const onRejection = (error: unknown): void => {
+      this.#failure ??= error;
+    };
+    process.on('unhandledRejection', onRejection);
+    try {
+      return await this.#run();
+    } finally {
+      process.off('unhandledRejection', onRejection);
+    }
+  }
+
+  async #run(): Promise<Outcome> {
     while (!this.#server.hasEnded) {
       if (++this.#steps > STEPS_MAX) this.#fail('the run does not end');
       if (this.#steps > this.#drainAt || this.#clients.every(({ isDone }) => isDone)) {
         this.#server.drain();
       }
-      if (!this.#step()) this.#passTime();
+      const moved = this.#step();
+      if (this.#server.hasMicrotasks) await this.#server.runMicrotasks();
+      if (this.#failure !== undefined) throw this.#failure;
+      if (!moved) this.#passTime();
     }
     this.#server.assertNothingLeft();
     for (const client of this.#clients) this.#judge(client);
@@ -91,6 +111,8 @@ export class Simulation {
       requests: this.#server.count(Counter.requests),
       connections: this.#server.count(Counter.connectionsAccepted),
       deaths: this.#server.deathsCount,
+      late: this.#server.count(Counter.tasksLate),
+      cancelled: this.#server.count(Counter.tasksCancelled),
     };
   }
 
@@ -164,7 +186,10 @@ export class Simulation {
     if (socket !== undefined && !socket.closed) this.#fail(`client ${id} was forgotten`);
   }
 
+  // Code of the app may catch what is thrown here: the run fails nevertheless.
   #fail(message: string): never {
-    throw new SimulationFailure(message);
+    const failure = new SimulationFailure(message);
+    this.#failure ??= failure;
+    throw failure;
   }
 }
