@@ -93,6 +93,22 @@ export function isLeaving(flags: number): boolean {
   return (flags & (LEAVES | RECEIVES_BODY | CLOSE_AFTER_SEND)) === LEAVES;
 }
 
+/**
+ * The descriptors in the rows of a thread that has died, which nobody closes any more. Those that
+ * the kernel was asked to close are not among them: another connection may have their numbers. Nor
+ * are those of connections that workers have. Control plane.
+ */
+export function openDescriptors(memory: SharedArrayBuffer): number[] {
+  const rows = new Int32Array(memory);
+  const fds: number[] = [];
+  for (let row = 0; row < rows.length; row += WORDS) {
+    const state = rows[row + STATE]!;
+    const isHere = state === OPEN || state === LINGERING || state === TERMINATING;
+    if (isHere && (rows[row + FLAGS]! & CLOSE_IN_FLIGHT) === 0) fds.push(rows[row + FD]!);
+  }
+  return fds;
+}
+
 export class ConnectionTable {
   readonly pool: Pool;
   readonly #rows: Int32Array;

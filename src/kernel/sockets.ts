@@ -164,6 +164,15 @@ export function shutdownSocket(fd: number, how: number): number {
   return shutdown(fd, how);
 }
 
+/**
+ * Ends a connection whose thread is gone: a ring that is not quite closed may hold the socket for a
+ * while, and its peer is told at once. Control plane.
+ */
+export function abandonSocket(fd: number): void {
+  shutdown(fd, SHUT_RDWR);
+  close(fd);
+}
+
 /** close(2). An error is a programmer's: the descriptor was not open. Control plane. */
 /** Another descriptor of the same socket, which is closed by itself: fcntl(2), F_DUPFD_CLOEXEC. */
 export function duplicateDescriptor(fd: number): number {

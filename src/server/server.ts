@@ -2,9 +2,9 @@
 // the threads, tells them to serve and to drain. Control plane.
 
 import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
-import { MODULE_EXTENSION } from '../base/modules.ts';
 import type { ServerOptions } from '../base/options.ts';
-import type { AcceptThreadPlan, ThreadPlan } from '../base/thread-plan.ts';
+import type { ThreadPlan } from '../base/thread-plan.ts';
+import type { Wakeups } from '../delegate/dead-thread.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import type { Listeners } from '../io/listener.ts';
@@ -20,23 +20,14 @@ import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
+import { AcceptPool } from './accept-pool.ts';
 import { CrashBudget } from './crash-budget.ts';
 import { LogLimiter } from './log-limiter.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize, planMemory } from './memory-plan.ts';
-import {
-  backendError,
-  bindError,
-  EXIT_FAILURE,
-  formatAddress,
-  StartError,
-  threadError,
-} from './start-error.ts';
-import type { Heap } from './thread.ts';
-import { Thread } from './thread.ts';
+import { backendError, bindError, formatAddress, threadError } from './start-error.ts';
+import type { Heap, Thread } from './thread.ts';
 import { WorkerPool } from './worker-pool.ts';
-
-const ACCEPT_THREAD = new URL(`../accept/accept-thread${MODULE_EXTENSION}`, import.meta.url);
 
 /** With more workers than this the server is ready before all of them are. */
 const WORKERS_BEFORE_READY = 16;
@@ -72,10 +63,9 @@ export class Server {
   readonly warnings: readonly string[];
   /** Settles when every thread has ended; throws when one ended that was not told to. */
   readonly ended: Promise<void>;
-  readonly #acceptThreads: readonly Thread[];
+  readonly #accepts: AcceptPool;
   readonly #workers: WorkerPool;
   readonly #crashBudget: CrashBudget;
-  readonly #failure = Promise.withResolvers<never>();
   readonly #wakeups: readonly number[];
   #draining = false;
 
@@ -84,7 +74,7 @@ export class Server {
     plan: MemoryPlan,
     choice: BackendChoice,
     port: number,
-    acceptThreads: readonly Thread[],
+    accepts: AcceptPool,
     workers: WorkerPool,
     crashBudget: CrashBudget,
     wakeups: readonly number[],
@@ -94,11 +84,10 @@ export class Server {
     this.choice = choice;
     this.port = port;
     this.warnings = warnings(plan);
-    this.#acceptThreads = acceptThreads;
+    this.#accepts = accepts;
     this.#workers = workers;
     this.#crashBudget = crashBudget;
     this.#wakeups = wakeups;
-    for (const thread of acceptThreads) this.#watch(thread);
     workers.watch();
     this.ended = this.#untilEnded();
     this.ended.catch(() => {});
@@ -132,8 +121,13 @@ export class Server {
     };
     const limiter = new LogLimiter(log);
     const logThread = (thread: string, message: string): void => limiter.log(thread, message);
-    const accepts = listeners.fds.map((listenerFd, index) => {
-      const threadPlan: AcceptThreadPlan<DelegateMemory> = {
+    const wakeup = (fd: number): void => new Wakeup(fd).signal();
+    const signals: Wakeups = {
+      wakeAcceptThread: (index) => wakeup(base.acceptWakeups[index]!),
+      wakeWorker: (index) => wakeup(base.workerWakeups[index]!),
+    };
+    const accepts = new AcceptPool({
+      plans: listeners.fds.map((listenerFd, index) => ({
         ...base,
         index,
         counters: new SharedArrayBuffer(COUNTERS_SIZE),
@@ -141,33 +135,31 @@ export class Server {
         listenerFd,
         pools: plan.pools,
         rows: new SharedArrayBuffer(plan.rowsSize),
-      };
-      return new Thread(`accept-${index}`, ACCEPT_THREAD, threadPlan, logThread);
+      })),
+      wakeups: signals,
+      log,
+      logThread,
     });
-    const wakeup = (fd: number): void => new Wakeup(fd).signal();
     const workers = new WorkerPool({
       count: workerThreads,
       plan: { ...base, pools: plan.guestPools, guests: plan.guests },
-      wakeups: {
-        wakeAcceptThread: (index) => wakeup(base.acceptWakeups[index]!),
-        wakeWorker: (index) => wakeup(base.workerWakeups[index]!),
-      },
+      wakeups: signals,
       crashBudget,
       log,
       logThread,
     });
     try {
-      const ready = accepts.map((thread) => thread.ready);
-      await Promise.all([...ready, workers.start(Math.min(workerThreads, WORKERS_BEFORE_READY))]);
+      const first = workers.start(Math.min(workerThreads, WORKERS_BEFORE_READY));
+      await Promise.all([accepts.ready(), first]);
     } catch (error) {
-      await Promise.all([...accepts.map((thread) => thread.terminate()), workers.terminate()]);
+      await Promise.all([accepts.terminate(), workers.terminate()]);
       closeListeners(listeners.fds);
       for (const fd of wakeups) closeDescriptor(fd);
       throw error;
     }
     await takeOver?.before();
     startListening(listeners.fds);
-    for (const thread of accepts) thread.tell('serve');
+    accepts.tell('serve');
     const { port } = listeners;
     const server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
     void workers.startOthers();
@@ -202,7 +194,7 @@ export class Server {
    */
   async retire(): Promise<void> {
     this.#end('retire');
-    await Promise.all(this.#acceptThreads.map((thread) => thread.retired));
+    await Promise.all(this.#accepts.threads.map((thread) => thread.retired));
   }
 
   /** The counters of every thread, by its name; they outlive the threads. */
@@ -224,31 +216,18 @@ export class Server {
   #end(command: 'drain' | 'retire'): void {
     if (this.#draining) return;
     this.#draining = true;
-    for (const thread of this.#acceptThreads) thread.tell(command);
+    this.#accepts.end(command);
     for (const thread of this.#workers.threads) thread.tell('recall');
   }
 
   #threads(): Thread[] {
-    return [...this.#acceptThreads, ...this.#workers.threads];
-  }
-
-  // An accept thread that ends without being told to ends the server.
-  #watch(thread: Thread): void {
-    const { promise, reject } = this.#failure;
-    promise.catch(() => {});
-    thread.ready.catch(reject);
-    void thread.ended.then((error) => {
-      if (error === undefined && this.#draining) return;
-      const cause = error?.stack ?? 'it ended by itself';
-      reject(new StartError(`thread ${thread.name} died: ${cause}`, EXIT_FAILURE));
-    });
+    return [...this.#accepts.threads, ...this.#workers.threads];
   }
 
   // Workers end after the accept threads, which wait for their tasks.
   async #untilEnded(): Promise<void> {
-    const ended = Promise.all(this.#acceptThreads.map((thread) => thread.ended));
-    await Promise.race([ended, this.#failure.promise]);
-    await Promise.race([this.#workers.end(), this.#failure.promise]);
+    await this.#accepts.watch();
+    await this.#workers.end();
     this.#crashBudget.end();
     for (const fd of this.#wakeups) closeDescriptor(fd);
   }
