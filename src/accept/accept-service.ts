@@ -91,6 +91,7 @@ export class AcceptService implements LoopClient {
       timeoutMs: plan.options.taskTimeoutMs,
       exchanges: exchangesFor(acceptCapacity),
       inlineRunner: runner,
+      onUserCode: () => this.loop.userCodeRan(),
     });
     this.connections = new Connections({
       loop: this.loop,

@@ -85,6 +85,7 @@ class Fixture {
           refused: this.refused,
           clock: this.clock,
           timeoutMs: TIMEOUT_MS,
+          onUserCode: () => {},
           exchanges: exchangesFor(8),
           inlineRunner: workerThreads === 0 ? this.#runner : undefined,
         });
@@ -311,6 +312,7 @@ test('a result before the connections are there is asserted', () => {
     refused,
     clock,
     timeoutMs: TIMEOUT_MS,
+    onUserCode: () => {},
     exchanges: 1,
     inlineRunner: runner,
   });

@@ -1,6 +1,7 @@
 // Delegation as the connections of an accept thread see it: the task goes to the workers, or is run
 // here and now when there are none; either way its result comes back by `onTaskDone`. Data plane.
 
+import type { TaskCall } from '../app/request.ts';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
@@ -9,9 +10,11 @@ import type { Connections } from '../connection/connections.ts';
 import type { TaskDelegation } from '../connection/task-delegation.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import { TOO_LARGE } from '../delegate/delegator.ts';
-import { DONE } from '../delegate/task-holders.ts';
+import { tooLarge } from '../delegate/task.ts';
+import { BYTES, DONE, sizeOf } from '../delegate/task-holders.ts';
 import type { TaskRunner } from '../delegate/task-runner.ts';
 import { NONE } from '../memory/pool.ts';
+import { TaskCalls } from './task-calls.ts';
 
 const ACCEPTED = 0;
 /** RFC 9110 section 15.5.15: the target does not fit a task holder. */
@@ -32,6 +35,8 @@ export interface AcceptThreadDelegationOptions {
   readonly exchanges: number;
   /** Set exactly when there are no workers. */
   readonly inlineRunner: TaskRunner | undefined;
+  /** Tells the loop that code of the user is going to run. */
+  readonly onUserCode: () => void;
 }
 
 export class AcceptThreadDelegation implements TaskDelegation {
@@ -44,6 +49,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #inlineRunner: TaskRunner | undefined;
   // By exchange: the holder of the task it waits for, or NONE.
   readonly #holderOf: Int32Array;
+  readonly #calls: TaskCalls;
+  readonly #onUserCode: () => void;
   #connections: Connections | undefined;
 
   constructor(options: AcceptThreadDelegationOptions) {
@@ -54,6 +61,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
     this.#inlineRunner = options.inlineRunner;
+    this.#onUserCode = options.onUserCode;
+    this.#calls = new TaskCalls(options.delegator.holders, (holder) => this.#abandon(holder));
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
 
@@ -69,14 +78,11 @@ export class AcceptThreadDelegation implements TaskDelegation {
     offset: number,
     size: number,
   ): number {
-    if (Atomics.load(this.#refused, task) !== 0) {
-      count(this.#counters, Counter.tasksRefused);
-      return SERVICE_UNAVAILABLE;
-    }
+    if (this.#isRefused(task)) return SERVICE_UNAVAILABLE;
     const runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const bytes = this.#bytes;
-    const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0;
+    const deadlineMs = this.#deadlineMs();
     const holder =
       runner === undefined
         ? delegator.delegate(task, exchange, generation, bytes, offset, size, deadlineMs)
@@ -91,6 +97,48 @@ export class AcceptThreadDelegation implements TaskDelegation {
     return ACCEPTED;
   }
 
+  get inputSizeMax(): number {
+    return this.#delegator.holders.payloadSize;
+  }
+
+  delegateInput(
+    task: number,
+    exchange: number,
+    generation: number,
+    input: string | Uint8Array,
+    kind: number,
+  ): number {
+    if (this.#isRefused(task)) return SERVICE_UNAVAILABLE;
+    const delegator = this.#delegator;
+    const holder = delegator.build(task, exchange, generation, input, kind, this.#deadlineMs());
+    assert(holder !== TOO_LARGE, 'the input fits a holder');
+    if (holder === NONE) {
+      count(this.#counters, Counter.taskHoldersDry);
+      return SERVICE_UNAVAILABLE;
+    }
+    this.#holderOf[exchange] = holder;
+    this.#send(holder);
+    return ACCEPTED;
+  }
+
+  /** Control plane: who awaits a result allocates. */
+  call(task: number, name: string, input: string | Uint8Array, kind: number): TaskCall {
+    if (this.#isRefused(task)) return this.#calls.fail(name, 'refused');
+    const delegator = this.#delegator;
+    const holder = delegator.build(task, NONE, 0, input, kind, this.#deadlineMs());
+    if (holder === TOO_LARGE) {
+      return this.#calls.failAsTooLarge(name, tooLarge('input', sizeOf(input), this.inputSizeMax));
+    }
+    if (holder === NONE) {
+      count(this.#counters, Counter.taskHoldersDry);
+      return this.#calls.fail(name, 'full');
+    }
+    count(this.#counters, Counter.tasksDelegated);
+    const call = this.#calls.begin(holder, name);
+    this.#send(holder);
+    return call;
+  }
+
   /** An async task that this thread runs itself is done. */
   onInlineDone(holder: number): void {
     this.#delegator.finishInline(holder);
@@ -102,7 +150,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const holder = this.#holderOf[exchange]!;
     assert(holder !== NONE, 'a task that is cancelled was delegated');
     this.#holderOf[exchange] = NONE;
-    if (this.#delegator.abandon(holder)) count(this.#counters, Counter.tasksCancelled);
+    this.#abandon(holder);
   }
 
   /** Ends the wait for tasks that are late. */
@@ -112,6 +160,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
       const exchange = delegator.holders.exchange(late);
       const generation = delegator.holders.exchangeGeneration(late);
       count(this.#counters, Counter.tasksLate);
+      this.#onUserCode();
+      if (this.#calls.expire(late)) continue;
       this.cancel(exchange);
       this.#connections!.onTaskLate(exchange, generation);
     }
@@ -132,16 +182,49 @@ export class AcceptThreadDelegation implements TaskDelegation {
     assert(this.#connections !== undefined, 'connections are attached at start');
     const holders = this.#delegator.holders;
     const exchange = holders.exchange(holder);
-    if (this.#holderOf[exchange] === holder) this.#holderOf[exchange] = NONE;
     count(this.#counters, Counter.tasksCompleted);
-    this.#connections.onTaskDone(
-      exchange,
-      holders.exchangeGeneration(holder),
-      holders.status(holder),
-      holders.bytes,
-      holders.payloadOffset(holder),
-      holders.outputSize(holder),
-    );
+    if (exchange === NONE) {
+      if (this.#calls.settle(holder)) this.#onUserCode();
+      else count(this.#counters, Counter.completionsStale);
+    } else {
+      if (this.#holderOf[exchange] === holder) this.#holderOf[exchange] = NONE;
+      const kind = holders.outputKind(holder);
+      const size = holders.outputSize(holder);
+      const isBytes = kind === BYTES;
+      this.#connections.onTaskDone(
+        exchange,
+        holders.exchangeGeneration(holder),
+        holders.status(holder),
+        isBytes ? holders.view(holder, size) : holders.bytes,
+        isBytes ? 0 : holders.payloadOffset(holder),
+        size,
+        kind,
+      );
+    }
     this.#delegator.release(holder);
+  }
+
+  #isRefused(task: number): boolean {
+    if (Atomics.load(this.#refused, task) === 0) return false;
+    count(this.#counters, Counter.tasksRefused);
+    return true;
+  }
+
+  #deadlineMs(): number {
+    return (this.#clock.nowMs + this.#timeoutMs) | 0;
+  }
+
+  #send(holder: number): void {
+    const delegator = this.#delegator;
+    const runner = this.#inlineRunner;
+    if (runner === undefined) delegator.send(holder);
+    else {
+      delegator.runHere(runner, holder);
+      if (delegator.holders.state(holder) === DONE) this.#onDone(holder);
+    }
+  }
+
+  #abandon(holder: number): void {
+    if (this.#delegator.abandon(holder)) count(this.#counters, Counter.tasksCancelled);
   }
 }

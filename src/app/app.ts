@@ -3,28 +3,29 @@
 // Control plane: types, and functions that run while the module is loaded.
 
 import type { TaskFunction } from '../delegate/task-runner.ts';
+import type { DelegationTo } from './delegation.ts';
 import type { Handler } from './handler.ts';
 import type { StaticResponse } from './static-response.ts';
 
-/** A route whose requests are run by a worker, as the task of this name. */
-export interface Delegation {
-  readonly task: string;
-}
-
-export interface App {
+/** `Tasks` is the type of the property `tasks`: routes are checked against it. */
+export interface App<Tasks = Readonly<Record<string, TaskFunction>>> {
   /** By method and path, such as `GET /test/fast`. GET routes answer HEAD too. */
-  readonly routes: Readonly<Record<string, Handler | Delegation | StaticResponse>>;
+  readonly routes: Readonly<Record<string, Handler<Tasks> | DelegationTo<Tasks> | StaticResponse>>;
   /** Answers the requests that no route answers, in place of 404 and 405. */
-  readonly fallback?: Handler;
-  readonly tasks?: Readonly<Record<string, TaskFunction>>;
+  readonly fallback?: Handler<Tasks>;
+  readonly tasks?: { readonly [Name in keyof Tasks]: Tasks[Name] & TaskFunction };
 }
 
 /** Checks the type of an application, which is what a module exports as its default. */
-export function defineApp(app: App): App {
+export function defineApp<Tasks extends Readonly<Record<string, unknown>> = NoTasks>(
+  app: App<Tasks>,
+): App<Tasks> {
   return app;
 }
 
-/** A route that delegates to the task `task` of the same application. */
-export function delegate(task: string): Delegation {
-  return { task };
-}
+export { delegate } from './delegation.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
+export type AnyApp = App<any>; // of any tasks
+
+type NoTasks = Readonly<Record<never, never>>;

@@ -1,13 +1,15 @@
 // An application as an accept thread uses it: a router on bytes, and what each route does in
 // columns. Control plane: made once in each thread at start.
 
-import type { NamedTask } from '../delegate/task-runner.ts';
+import type { NamedTask, TaskFunction } from '../delegate/task-runner.ts';
 import { METHOD_NAMES } from '../http/method.ts';
 import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
-import type { App } from './app.ts';
+import type { AnyApp } from './app.ts';
+import type { Delegation, Respond } from './delegation.ts';
 import type { Handler } from './handler.ts';
+import type { Request } from './request.ts';
 import { StaticResponse } from './static-response.ts';
 
 /** In `taskIndexes`: the route has a handler. */
@@ -29,19 +31,25 @@ export interface CompiledApp {
   /** By route: the index of its task, or NOT_DELEGATED. */
   readonly taskIndexes: Int32Array;
   readonly tasks: readonly NamedTask[];
+  /** By route: what its task is delegated with; undefined: the target of the request. */
+  readonly inputs: readonly (((request: Request) => unknown) | undefined)[];
+  /** By route: who forms the response of a result; undefined: the result is the response. */
+  readonly responds: readonly (Respond<unknown> | undefined)[];
 }
 
 /** @throws AppError for a malformed route, or one that delegates to a task that does not exist. */
-export function compileApp(app: App): CompiledApp {
-  const tasks = Object.entries(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
+export function compileApp(app: AnyApp): CompiledApp {
+  const tasks = Object.entries<TaskFunction>(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
   for (const { name, run } of tasks) {
     if (typeof run !== 'function') throw new AppError(`task "${name}" is not a function`);
   }
   const keys = Object.keys(app.routes);
   const routes = keys.map(parseRoute);
   const taskIndexes = new Int32Array(keys.length + 1).fill(NOT_DELEGATED);
+  const inputs: CompiledApp['inputs'][number][] = [];
+  const responds: CompiledApp['responds'][number][] = [];
   const handlers = keys.map((key, index): Handler => {
-    const answer = app.routes[key]!;
+    const answer: Handler | StaticResponse | Delegation = app.routes[key]!;
     if (typeof answer === 'function') return answer;
     if (answer instanceof StaticResponse) return answer.handler;
     if (typeof answer?.task !== 'string') {
@@ -50,6 +58,8 @@ export function compileApp(app: App): CompiledApp {
     const task = tasks.findIndex(({ name }) => name === answer.task);
     if (task < 0) throw new AppError(`route "${key}": there is no task "${answer.task}"`);
     taskIndexes[index] = task;
+    inputs[index] = answer.input;
+    responds[index] = answer.respond;
     return refuse;
   });
   const staticResponses = keys.map((key) => {
@@ -64,7 +74,8 @@ export function compileApp(app: App): CompiledApp {
   const fallbackRoute = fallback === undefined ? NONE : keys.length;
   try {
     const router = new Router(routes);
-    return { router, handlers, staticResponses, fallbackRoute, taskIndexes, tasks };
+    const common = { router, handlers, staticResponses, fallbackRoute };
+    return { ...common, taskIndexes, tasks, inputs, responds };
   } catch (error) {
     throw new AppError((error as Error).message);
   }
@@ -72,12 +83,12 @@ export function compileApp(app: App): CompiledApp {
 
 /** Loads the module at `url` and compiles its default export. */
 export async function loadApp(url: string): Promise<CompiledApp> {
-  const module: { default?: Partial<App> } = await import(url);
+  const module: { default?: Partial<AnyApp> } = await import(url);
   const app = module.default;
   if (typeof app?.routes !== 'object' || app.routes === null) {
     throw new AppError(`${url} has no default export made with defineApp({ routes })`);
   }
-  return compileApp(app as App);
+  return compileApp(app as AnyApp);
 }
 
 function parseRoute(key: string): Route {

@@ -1,4 +1,4 @@
-import { equal, throws } from 'node:assert/strict';
+import { equal, fail, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { PARSE_COMPLETE, RequestParser } from '../http/request-parser.ts';
@@ -12,7 +12,7 @@ function bound(text: string): BoundRequest {
   const bytes = new Uint8Array(new Uint8Array(all).buffer, 'other memory'.length);
   const parser = new RequestParser(REQUEST_LIMITS);
   const request = new BoundRequest(
-    { bodyLeft: 0, onBodyWanted: () => {} },
+    { bodyLeft: 0, onBodyWanted: () => {}, callTask: () => fail('no task is delegated') },
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
     parser,
     100,

@@ -8,8 +8,10 @@ import { Fields } from '../http/fields.ts';
 import { METHOD_NAMES, METHOD_OTHER } from '../http/method.ts';
 import type { BodySource } from './request-body.ts';
 import { RequestBody } from './request-body.ts';
+import type { InputArguments, ResultOf } from './task-types.ts';
 
-export interface Request {
+// biome-ignore lint/suspicious/noExplicitAny: a request to any application
+export interface Request<Tasks = any /* any application */> {
   readonly method: string;
   /** The request target as it was sent, with its query (RFC 9112 section 3.2). */
   readonly target: string;
@@ -26,6 +28,29 @@ export interface Request {
   bytes(): Promise<Uint8Array>;
   /** The body as a whole, as UTF-8. @throws ExchangeError, as `bytes`. */
   text(): Promise<string>;
+  /**
+   * Delegates to a task of the application, and answers with its result: bytes are a copy. The
+   * input is a `Uint8Array`, or a value that JSON can say; it is read at once. When the client goes
+   * away meanwhile, the task is cancelled. @throws TaskError when there is no result.
+   */
+  delegate<Name extends keyof Tasks & string>(
+    task: Name,
+    ...input: InputArguments<Tasks[Name]>
+  ): Promise<ResultOf<Tasks[Name]>>;
+}
+
+/** A task that a handler awaits. */
+export interface TaskCall {
+  readonly result: Promise<unknown>;
+  /** True exactly when the result is there, or why there is none. */
+  readonly settled: boolean;
+  /** Nobody waits any more. */
+  cancel(): void;
+}
+
+/** Who receives the body of a request, and runs the tasks that its handler awaits. */
+export interface RequestSource extends BodySource {
+  callTask(task: string, input: unknown): TaskCall;
 }
 
 /** Where the parts of a head lie, relative to where it begins: see `http/request-parser.ts`. */
@@ -43,7 +68,7 @@ export interface RequestHead {
 }
 
 export class BoundRequest implements Request {
-  readonly #source: BodySource;
+  readonly #source: RequestSource;
   readonly #memory: Buffer;
   readonly #parser: RequestHead;
   readonly #wholeSizeMax: number;
@@ -52,10 +77,11 @@ export class BoundRequest implements Request {
   // Where the head begins, or -1 when there is no request.
   #start = -1;
   #body: RequestBody | undefined;
+  #calls: TaskCall[] | undefined;
   #error: Error | undefined;
 
   /** `parser` has just parsed what is bound, in `memory`. */
-  constructor(source: BodySource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
+  constructor(source: RequestSource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
     this.#source = source;
     this.#memory = memory;
     this.#parser = parser;
@@ -107,6 +133,15 @@ export class BoundRequest implements Request {
     return this.bytes().then(utf8);
   }
 
+  // Control plane: who awaits a task allocates.
+  delegate(task: string, input?: unknown): Promise<never> {
+    this.#check();
+    const call = this.#source.callTask(task, input);
+    this.#calls = this.#calls?.filter(({ settled }) => !settled) ?? [];
+    this.#calls.push(call);
+    return call.result as Promise<never>;
+  }
+
   // What the connection calls.
 
   /** The body if the handler has asked for it. */
@@ -126,6 +161,12 @@ export class BoundRequest implements Request {
   fail(error: Error): void {
     this.#error = error;
     this.#body?.fail(error);
+    if (this.#calls !== undefined) this.#cancel(this.#calls);
+  }
+
+  // Control plane.
+  #cancel(calls: readonly TaskCall[]): void {
+    for (const call of calls) call.cancel();
   }
 
   /** Copies the head, whose bytes are about to go. Answers its size. Control plane. */

@@ -13,7 +13,7 @@ import { NONE, Pool } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
 import { acceptSleepers, type Sleepers, workerSleepers } from './sleepers.ts';
-import { DONE, TaskHolders } from './task-holders.ts';
+import { DONE, sizeOf, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { TaskRunner } from './task-runner.ts';
 
@@ -85,8 +85,44 @@ export class Delegator {
     assert(this.#workers.count > 0, 'with no workers, tasks are run inline');
     const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, deadlineMs);
     if (holder < 0) return holder;
-    this.#wake(this.#queue.push(holder, this.acceptThread));
+    this.send(holder);
     return holder;
+  }
+
+  /**
+   * Builds a task with an input of `kind`, a string as UTF-8; `send` or `runHere` follows. Answers
+   * its holder, NONE when this thread's share is dry, or TOO_LARGE.
+   */
+  build(
+    taskIndex: number,
+    exchange: number,
+    generation: number,
+    input: string | Uint8Array,
+    kind: number,
+    deadlineMs: number,
+  ): number {
+    if (sizeOf(input) > this.holders.payloadSize) {
+      this.tooLargeCount++;
+      return TOO_LARGE;
+    }
+    const holder = this.#acquire();
+    if (holder === NONE) return NONE;
+    this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
+    this.holders.writeInput(holder, input, kind);
+    this.delegatedCount++;
+    return holder;
+  }
+
+  /** Gives a task that was built to the workers. */
+  send(holder: number): void {
+    assert(this.#workers.count > 0, 'with no workers, tasks are run inline');
+    this.#wake(this.#queue.push(holder, this.acceptThread));
+  }
+
+  /** Runs a task that was built in this thread: see `runInline`. */
+  runHere(runner: TaskRunner, holder: number): void {
+    this.holders.runInline(holder, this.acceptThread);
+    if (runner.run(holder)) this.finishInline(holder);
   }
 
   /**
@@ -106,8 +142,7 @@ export class Delegator {
   ): number {
     const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, deadlineMs);
     if (holder < 0) return holder;
-    this.holders.runInline(holder, this.acceptThread);
-    if (runner.run(holder)) this.finishInline(holder);
+    this.runHere(runner, holder);
     return holder;
   }
 
@@ -210,16 +245,19 @@ export class Delegator {
       this.tooLargeCount++;
       return TOO_LARGE;
     }
-    const slot = this.#pool.acquire();
-    if (slot === NONE) {
-      this.dryCount++;
-      return NONE;
-    }
-    const holder = this.#firstHolder + slot;
+    const holder = this.#acquire();
+    if (holder === NONE) return NONE;
     this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
     this.holders.setInput(holder, bytes, offset, size);
     this.delegatedCount++;
     return holder;
+  }
+
+  #acquire(): number {
+    const slot = this.#pool.acquire();
+    if (slot !== NONE) return this.#firstHolder + slot;
+    this.dryCount++;
+    return NONE;
   }
 
   #wake(wakeups: number): void {
