@@ -43,7 +43,7 @@ async function start(): Promise<void> {
       },
     });
     port.listen((kind) => service.onCommand(kind));
-    port.report({ kind: 'ready' });
+    port.report({ kind: 'ready', tasks: app.tasks.map(({ name }) => name) });
     service.run();
   } catch (error) {
     port.fail(error);

@@ -33,8 +33,9 @@ export interface AcceptThreadDelegationOptions {
   readonly timeoutMs: number;
   /** The most exchanges. */
   readonly exchanges: number;
-  /** Set exactly when there are no workers. */
+  /** Runs tasks in this thread: all, or those that the queue is too full for. */
   readonly inlineRunner: TaskRunner | undefined;
+  readonly hasWorkers: boolean;
   /** Tells the loop that code of the user is going to run. */
   readonly onUserCode: () => void;
 }
@@ -46,7 +47,9 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #refused: Int32Array;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  // Of all tasks, and of those beyond the queue.
   readonly #inlineRunner: TaskRunner | undefined;
+  readonly #fullRunner: TaskRunner | undefined;
   // By exchange: the holder of the task it waits for, or NONE.
   readonly #holderOf: Int32Array;
   readonly #calls: TaskCalls;
@@ -60,7 +63,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#refused = options.refused;
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
-    this.#inlineRunner = options.inlineRunner;
+    this.#inlineRunner = options.hasWorkers ? undefined : options.inlineRunner;
+    this.#fullRunner = options.hasWorkers ? options.inlineRunner : undefined;
     this.#onUserCode = options.onUserCode;
     this.#calls = new TaskCalls(options.delegator.holders, (holder) => this.#abandon(holder));
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
@@ -79,14 +83,29 @@ export class AcceptThreadDelegation implements TaskDelegation {
     size: number,
   ): number {
     if (this.#isRefused(task)) return SERVICE_UNAVAILABLE;
-    const runner = this.#inlineRunner;
+    let runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const bytes = this.#bytes;
-    const deadlineMs = this.#deadlineMs();
-    const holder =
+    const at = this.#deadlineMs();
+    let holder =
       runner === undefined
-        ? delegator.delegate(task, exchange, generation, bytes, offset, size, deadlineMs)
-        : delegator.runInline(runner, task, exchange, generation, bytes, offset, size, deadlineMs);
+        ? delegator.delegate(task, exchange, generation, bytes, offset, size, at)
+        : delegator.runInline(runner, task, exchange, generation, bytes, offset, size, at);
+    if (holder === NONE && this.#fullRunner !== undefined) {
+      runner = this.#fullRunner;
+      holder = delegator.runInline(
+        runner,
+        task,
+        exchange,
+        generation,
+        bytes,
+        offset,
+        size,
+        at,
+        true,
+      );
+      if (holder !== NONE) count(this.#counters, Counter.tasksRunInline);
+    }
     if (holder === TOO_LARGE) return URI_TOO_LONG;
     if (holder === NONE) {
       count(this.#counters, Counter.taskHoldersDry);
@@ -110,14 +129,20 @@ export class AcceptThreadDelegation implements TaskDelegation {
   ): number {
     if (this.#isRefused(task)) return SERVICE_UNAVAILABLE;
     const delegator = this.#delegator;
-    const holder = delegator.build(task, exchange, generation, input, kind, this.#deadlineMs());
+    const at = this.#deadlineMs();
+    let isSpare = false;
+    let holder = delegator.build(task, exchange, generation, input, kind, at);
     assert(holder !== TOO_LARGE, 'the input fits a holder');
+    if (holder === NONE && this.#fullRunner !== undefined) {
+      isSpare = true;
+      holder = delegator.build(task, exchange, generation, input, kind, at, true);
+    }
     if (holder === NONE) {
       count(this.#counters, Counter.taskHoldersDry);
       return SERVICE_UNAVAILABLE;
     }
     this.#holderOf[exchange] = holder;
-    this.#send(holder);
+    this.#send(holder, isSpare);
     return ACCEPTED;
   }
 
@@ -125,7 +150,13 @@ export class AcceptThreadDelegation implements TaskDelegation {
   call(task: number, name: string, input: string | Uint8Array, kind: number): TaskCall {
     if (this.#isRefused(task)) return this.#calls.fail(name, 'refused');
     const delegator = this.#delegator;
-    const holder = delegator.build(task, NONE, 0, input, kind, this.#deadlineMs());
+    const at = this.#deadlineMs();
+    let isSpare = false;
+    let holder = delegator.build(task, NONE, 0, input, kind, at);
+    if (holder === NONE && this.#fullRunner !== undefined) {
+      isSpare = true;
+      holder = delegator.build(task, NONE, 0, input, kind, at, true);
+    }
     if (holder === TOO_LARGE) {
       return this.#calls.failAsTooLarge(name, tooLarge('input', sizeOf(input), this.inputSizeMax));
     }
@@ -135,7 +166,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     }
     count(this.#counters, Counter.tasksDelegated);
     const call = this.#calls.begin(holder, name);
-    this.#send(holder);
+    this.#send(holder, isSpare);
     return call;
   }
 
@@ -214,9 +245,10 @@ export class AcceptThreadDelegation implements TaskDelegation {
     return (this.#clock.nowMs + this.#timeoutMs) | 0;
   }
 
-  #send(holder: number): void {
+  #send(holder: number, isSpare: boolean): void {
     const delegator = this.#delegator;
-    const runner = this.#inlineRunner;
+    const runner = isSpare ? this.#fullRunner : this.#inlineRunner;
+    if (isSpare) count(this.#counters, Counter.tasksRunInline);
     if (runner === undefined) delegator.send(holder);
     else {
       delegator.runHere(runner, holder);

@@ -59,6 +59,8 @@ export const Counter = {
   tasksLate: 39,
   /** Tasks that were taken back before a worker began them: nobody waited any more. */
   tasksCancelled: 40,
+  /** Tasks that the accept thread ran itself because its task holders were taken. */
+  tasksRunInline: 41,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

@@ -54,7 +54,8 @@ export type Command =
 
 /** To the main thread. */
 export type Report =
-  | { readonly kind: 'ready' }
+  /** `tasks`: the names of the application's tasks, by index. */
+  | { readonly kind: 'ready'; readonly tasks: readonly string[] }
   /** The thread may be ended: timers or sockets of the application may keep it alive. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'log'; readonly message: string }

@@ -125,7 +125,7 @@ export class Connections {
     }
   }
 
-  /** The result of a task, for the exchange that was delegated; it may be gone. */
+  /** See `TaskSide.onDone`. */
   onTaskDone(
     index: number,
     generation: number,
@@ -138,7 +138,6 @@ export class Connections {
     this.#tasks.onDone(index, generation, status, result, offset, size, kind);
   }
 
-  /** The task of an exchange has overrun its deadline: RFC 9110 section 15.6.5. */
   onTaskLate(index: number, generation: number): void {
     this.#tasks.onLate(index, generation);
   }

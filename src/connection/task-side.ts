@@ -101,7 +101,10 @@ export class TaskSide {
     return this.#delegation.call(task, name, encoded, kindOf(input));
   }
 
-  /** The result of a task, for the exchange that was delegated; it may be gone. Its memory is used again when this returns. */
+  /**
+   * The result of a task, for the exchange that was delegated; it may be gone. The memory of the
+   * result is used again when this returns.
+   */
   onDone(
     index: number,
     generation: number,

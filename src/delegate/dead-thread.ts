@@ -9,7 +9,7 @@ import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
 import { workerSleepers } from './sleepers.ts';
 import { STATUS_FAILED } from './task.ts';
-import { QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
+import { DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 
 /** The eventfds: both are written without asking who sleeps. */
@@ -31,8 +31,8 @@ export interface Repair {
  * Ends what worker `worker` was doing when it died, and wakes every thread that it may have been
  * about to wake, or that another one may have counted on it for. A second call finds nothing.
  *
- * Not found is a task that the thread had marked as done and not published, which takes a death
- * between these two steps: only its accept thread could tell it from one that is being read.
+ * A task that the thread had marked as done may have been published or not, and only its accept
+ * thread can tell: it is ORPHANED, and told of the death.
  */
 export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups: Wakeups): Repair {
   const { acceptThreads, workerThreads } = memory.options;
@@ -42,6 +42,11 @@ export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups
   const queue = new TaskQueue(memory, holders);
   // Nobody claims it from here on.
   workerSleepers(memory).claim(worker);
+  const stacks = Array.from(
+    { length: acceptThreads },
+    (_, index) => new CompletionStack(memory, holders, index),
+  );
+  const orphaned = new Set<number>();
   const failedTasks: number[] = [];
   let requeued = 0;
   for (let holder = 0; holder < holders.count; holder++) {
@@ -50,13 +55,16 @@ export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups
       failedTasks.push(holders.taskIndex(holder));
       holders.setStatus(holder, STATUS_FAILED);
       holders.markDone(holder, thread);
-      new CompletionStack(memory, holders, holders.acceptThread(holder)).push(holder);
+      stacks[holders.acceptThread(holder)]!.push(holder);
+    } else if (state === DONE && holders.tryOrphan(holder, thread)) {
+      orphaned.add(holders.acceptThread(holder));
     } else if (state === QUEUED && queue.hasPassed(holder)) {
       // A thread that lives may be about to run it: then this entry will mean nothing.
       queue.pushAgain(holder);
       requeued++;
     }
   }
+  for (const acceptThread of orphaned) stacks[acceptThread]!.addDeath();
   // It may have claimed a sleeper and not written its eventfd, or been claimed itself.
   for (let index = 0; index < acceptThreads; index++) wakeups.wakeAcceptThread(index);
   for (let index = 0; index < workerThreads; index++) wakeups.wakeWorker(index);

@@ -13,7 +13,7 @@ import { NONE, Pool } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
 import { acceptSleepers, type Sleepers, workerSleepers } from './sleepers.ts';
-import { DONE, sizeOf, TaskHolders } from './task-holders.ts';
+import { sizeOf, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { TaskRunner } from './task-runner.ts';
 
@@ -33,6 +33,7 @@ export class Delegator {
   wakeupsCount = 0;
   readonly #pool: Pool;
   readonly #firstHolder: number;
+  readonly #sharedMax: number;
   readonly #queue: TaskQueue;
   readonly #completions: CompletionStack;
   readonly #workers: Sleepers;
@@ -45,14 +46,23 @@ export class Delegator {
   // The oldest of the completions that were taken and not yet worked on.
   #oldest = NONE;
 
-  /** `wakeWorker` writes the eventfd of a worker. Control plane. */
-  constructor(memory: DelegateMemory, acceptThread: number, wakeWorker: (worker: number) => void) {
+  /**
+   * `wakeWorker` writes the eventfd of a worker. `spares` holders are kept for tasks that this
+   * thread runs because the others are taken. Control plane.
+   */
+  constructor(
+    memory: DelegateMemory,
+    acceptThread: number,
+    wakeWorker: (worker: number) => void,
+    spares = 0,
+  ) {
     const share = memory.options.holdersPerAcceptThread;
     this.acceptThread = acceptThread;
     this.holders = new TaskHolders(memory);
     this.#pool = new Pool('task holders', share);
     this.#abandoned = new Uint8Array(share);
     this.#firstHolder = acceptThread * share;
+    this.#sharedMax = share - spares;
     this.#queue = new TaskQueue(memory, this.holders);
     this.#completions = new CompletionStack(memory, this.holders, acceptThread);
     this.#workers = workerSleepers(memory);
@@ -100,12 +110,13 @@ export class Delegator {
     input: string | Uint8Array,
     kind: number,
     deadlineMs: number,
+    isSpare = false,
   ): number {
     if (sizeOf(input) > this.holders.payloadSize) {
       this.tooLargeCount++;
       return TOO_LARGE;
     }
-    const holder = this.#acquire();
+    const holder = this.#acquire(isSpare);
     if (holder === NONE) return NONE;
     this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
     this.holders.writeInput(holder, input, kind);
@@ -139,8 +150,18 @@ export class Delegator {
     offset: number,
     size: number,
     deadlineMs = 0,
+    isSpare = false,
   ): number {
-    const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, deadlineMs);
+    const holder = this.#build(
+      taskIndex,
+      exchange,
+      generation,
+      bytes,
+      offset,
+      size,
+      deadlineMs,
+      isSpare,
+    );
     if (holder < 0) return holder;
     this.runHere(runner, holder);
     return holder;
@@ -165,7 +186,7 @@ export class Delegator {
   nextCompletion(): number {
     const holder = this.#oldest;
     if (holder === NONE) return NONE;
-    assert(this.holders.state(holder) === DONE, 'a completion is done');
+    assert(this.holders.isDone(holder), 'a completion is done');
     this.#oldest = this.holders.next(holder);
     this.completedCount++;
     return holder;
@@ -194,7 +215,7 @@ export class Delegator {
       const slot = this.#lateCursor++;
       if (this.#abandoned[slot] === 1 || !this.#pool.isUsed(slot)) continue;
       const holder = this.#firstHolder + slot;
-      if (holders.state(holder) === DONE) continue;
+      if (holders.isDone(holder)) continue;
       if (msBetween(holders.deadlineMs(holder), nowMs) >= 0) return holder;
     }
     this.#lateCursor = 0;
@@ -240,12 +261,13 @@ export class Delegator {
     offset: number,
     size: number,
     deadlineMs: number,
+    isSpare = false,
   ): number {
     if (size > this.holders.payloadSize) {
       this.tooLargeCount++;
       return TOO_LARGE;
     }
-    const holder = this.#acquire();
+    const holder = this.#acquire(isSpare);
     if (holder === NONE) return NONE;
     this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
     this.holders.setInput(holder, bytes, offset, size);
@@ -253,8 +275,9 @@ export class Delegator {
     return holder;
   }
 
-  #acquire(): number {
-    const slot = this.#pool.acquire();
+  #acquire(isSpare: boolean): number {
+    const isTaken = !isSpare && this.#pool.used >= this.#sharedMax;
+    const slot = isTaken ? NONE : this.#pool.acquire();
     if (slot !== NONE) return this.#firstHolder + slot;
     this.dryCount++;
     return NONE;

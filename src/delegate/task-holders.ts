@@ -12,7 +12,8 @@
 //     thread     thread     |              |
 //                           +--- inline ---+     (with no workers: RUNNING by the accept thread)
 //
-// A DONE holder still names the thread that ran it, see `layout.ts` for what that is good for.
+// A DONE holder still names the thread that ran it. When that dies, the main thread makes it
+// ORPHANED, which the accept thread frees like a DONE one: see `layout.ts`.
 // The header is one cache line, the payload follows:
 //
 //     [ state | task | slot | generation | position | status | sizes | next | deadline | kinds ]
@@ -29,18 +30,21 @@ export const BUILDING = 1;
 export const QUEUED = 2;
 export const RUNNING = 3;
 export const DONE = 4;
+/** DONE by a thread that died: it may not have been published. */
+export const ORPHANED = 5;
 
 // The state word: the state in its low bits, the owning thread above.
 const STATE_BITS = 3;
 const STATE_MASK = (1 << STATE_BITS) - 1;
 
 // For each state, the set of states that may follow it.
-const FOLLOWERS = new Uint8Array(DONE + 1);
+const FOLLOWERS = new Uint8Array(ORPHANED + 1);
 FOLLOWERS[FREE] = 1 << BUILDING;
 FOLLOWERS[BUILDING] = (1 << QUEUED) | (1 << RUNNING);
 FOLLOWERS[QUEUED] = 1 << RUNNING;
 FOLLOWERS[RUNNING] = 1 << DONE;
-FOLLOWERS[DONE] = 1 << FREE;
+FOLLOWERS[DONE] = (1 << FREE) | (1 << ORPHANED);
+FOLLOWERS[ORPHANED] = 1 << FREE;
 
 // The words of the header.
 const STATE = 0;
@@ -91,7 +95,7 @@ export class TaskHolders {
     this.#share = memory.options.holdersPerAcceptThread;
   }
 
-  /** One of FREE, BUILDING, QUEUED, RUNNING, DONE. */
+  /** One of FREE, BUILDING, QUEUED, RUNNING, DONE, ORPHANED. */
   state(holder: number): number {
     return Atomics.load(this.#words, this.#at(holder) + STATE) & STATE_MASK;
   }
@@ -249,13 +253,26 @@ export class TaskHolders {
 
   /** DONE -> FREE, by the accept thread, after it read the result. */
   markFree(holder: number): void {
+    assert(this.isDone(holder), 'a holder is released after its task was done');
     const thread = this.thread(holder);
     if (VERIFY) {
       const offset = this.payloadOffset(holder);
-      assert(this.state(holder) === DONE, 'a holder is released after its task was done');
       this.bytes.fill(POISON, offset, offset + this.payloadSize);
     }
-    this.#mustChange(holder, DONE, thread, FREE, 0);
+    // The main thread may be making it an orphan.
+    if (this.#change(holder, DONE, thread, FREE, 0)) return;
+    this.#mustChange(holder, ORPHANED, thread, FREE, 0);
+  }
+
+  /** True exactly when the result is there. */
+  isDone(holder: number): boolean {
+    const state = this.state(holder);
+    return state === DONE || state === ORPHANED;
+  }
+
+  /** DONE(thread) -> ORPHANED(thread), by the main thread, when `thread` has died. */
+  tryOrphan(holder: number, thread: number): boolean {
+    return this.#change(holder, DONE, thread, ORPHANED, thread);
   }
 
   /** The result with no output. */

@@ -157,7 +157,7 @@ test('misuse is asserted: two tasks of one name, a task with no function', () =>
   );
 });
 
-test('what an async task resolves to is its result; JSON that fails is 500 and reported', async () => {
+test('an async task resolves to its result; JSON that fails is 500 and reported', async () => {
   const { holders } = run(async () => ({ a: 1 }));
   await new Promise((next) => setImmediate(next));
   const offset = holders.payloadOffset(0);

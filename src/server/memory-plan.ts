@@ -9,7 +9,7 @@ import { blocksSize } from '../connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { RESPONSE_SPACE_MIN } from '../connection/response-side.ts';
 import type { DelegateOptions } from '../delegate/layout.ts';
-import { delegateLayout, HOLDERS_MAX } from '../delegate/layout.ts';
+import { delegateLayout, HOLDERS_MAX, holderSizeFor } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/io-options.ts';
 import { backendSize } from '../io/open-io.ts';
@@ -20,6 +20,8 @@ const RECV_BUFFER_SIZE = 8192;
 const LARGE_SEND_BLOCK_SIZE = 128 * 1024;
 /** Task holders of an accept thread, where there are so few threads that all fit the queue. */
 const HOLDERS_PER_ACCEPT_THREAD_MAX = 4096;
+/** The task holders of an accept thread together take no more, unless their number was given. */
+const HOLDERS_SIZE_MAX = 64 * 1024 * 1024;
 /** A thread of Node's, measured: its heap, stacks and code. */
 const THREAD_SIZE = 6 * 1024 * 1024;
 /**
@@ -66,19 +68,7 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
     recvBlocks: Math.min(acceptCapacity, 8192),
     recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,
   };
-  const delegate: DelegateOptions = {
-    acceptThreads,
-    workerThreads,
-    // One task in flight for each connection at most.
-    holdersPerAcceptThread: Math.max(
-      1,
-      Math.min(
-        acceptCapacity,
-        HOLDERS_PER_ACCEPT_THREAD_MAX,
-        Math.floor(HOLDERS_MAX / acceptThreads),
-      ),
-    ),
-  };
+  const delegate = planDelegation(options);
   const rowsSize = acceptCapacity * CONNECTION_CTX_SIZE;
   const descriptors =
     acceptThreads * acceptCapacity +
@@ -101,6 +91,23 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
       delegateLayout(delegate).size,
     descriptors,
   };
+}
+
+function planDelegation(options: ServerOptions): DelegateOptions {
+  const { acceptThreads, acceptCapacity, workerThreads, taskSize, taskQueueFull } = options;
+  const holderSize = holderSizeFor(taskSize);
+  // A task in flight for each connection is what most applications have at most.
+  const queue =
+    options.taskQueue ||
+    Math.min(
+      acceptCapacity,
+      HOLDERS_PER_ACCEPT_THREAD_MAX,
+      Math.ceil(HOLDERS_SIZE_MAX / holderSize),
+    );
+  // One more for the task that runs in the accept thread because the queue is full.
+  const wanted = taskQueueFull === 'inline' ? queue + 1 : queue;
+  const holders = Math.min(wanted, Math.floor(HOLDERS_MAX / acceptThreads));
+  return { acceptThreads, workerThreads, holdersPerAcceptThread: holders, holderSize };
 }
 
 /** `bytes` for people, such as "412 MiB". */

@@ -134,6 +134,7 @@ export class WorkerPool {
       WORKER_THREAD,
       { ...plan, index, counters, holdings },
       logThread,
+      plan.options.workerHeap,
     );
   }
 
@@ -154,8 +155,11 @@ export class WorkerPool {
     const lived = performance.now() - place.startedAt;
     place.deaths = lived < HEALTHY_MS ? place.deaths + 1 : 0;
     const backoff = backoffMs(place.deaths);
-    log(`worker-${index} died and is replaced: ${error?.stack ?? 'it ended by itself'}`);
-    for (const task of failedTasks) this.#spend(task);
+    const names = failedTasks.map((task) => place.thread.tasks[task] ?? String(task));
+    const ran =
+      names.length === 0 ? '' : ` (it ran ${names.map((name) => `"${name}"`).join(', ')})`;
+    log(`worker-${index} died and is replaced${ran}: ${error?.stack ?? 'it ended by itself'}`);
+    for (const [at, task] of failedTasks.entries()) this.#spend(task, names[at]!);
     void releaseHoldings(place.holdings, () => delay(RING_GONE_MS, undefined, { ref: false }));
     if (backoff > 0) await delay(backoff);
     place.startedAt = performance.now();
@@ -194,11 +198,11 @@ export class WorkerPool {
     await thread.terminate();
   }
 
-  #spend(task: number): void {
+  #spend(task: number, name: string): void {
     const { crashBudget, log } = this.#options;
     if (!crashBudget.spend(task)) return;
     log(
-      `task ${task} ended ${DEATHS_MAX} workers within ${WINDOW_MS / 1000} s: ` +
+      `task "${name}" ended ${DEATHS_MAX} workers within ${WINDOW_MS / 1000} s: ` +
         `it is refused for ${REFUSED_MS / 1000} s`,
     );
   }

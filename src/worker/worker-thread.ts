@@ -11,6 +11,7 @@ import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { keepHoldings } from '../kernel/holdings.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
+import { lowerPriority } from '../kernel/priority.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import { ThreadPort } from '../loop/thread-port.ts';
 import { WorkerService } from './worker-service.ts';
@@ -21,6 +22,7 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as ThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
+    lowerPriority(plan.options.workerNice);
     const app = await loadApp(plan.app);
     const io = openIo(plan.backend, SMALL_IO);
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
@@ -36,7 +38,7 @@ async function start(): Promise<void> {
       onEnd: () => port.end(),
     });
     port.listen((kind) => service.onCommand(kind));
-    port.report({ kind: 'ready' });
+    port.report({ kind: 'ready', tasks: app.tasks.map(({ name }) => name) });
     service.run();
   } catch (error) {
     port.fail(error);

@@ -107,6 +107,12 @@ export class SimServer {
       slowDuration: 0,
       workerConcurrency: 2,
       taskTimeoutMs: 86_400_000,
+      taskSize: 2048,
+      taskQueue: 0,
+      taskQueueFull: 'refuse',
+      workerNice: 0,
+      workerHeap: 0,
+      demoFaults: false,
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
         headerTimeoutMs: random.pick([1000, 20_000]),
