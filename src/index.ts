@@ -1,6 +1,6 @@
 // The public names of Millrace.
 
-export type { App } from './app/app.ts';
+export type { App, AppMaker, AppServer } from './app/app.ts';
 export { defineApp, delegate } from './app/app.ts';
 export type { DelegateOptions, Delegation, Respond } from './app/delegation.ts';
 export { ExchangeError } from './app/exchange-error.ts';

@@ -23,7 +23,7 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
-    const app = await loadApp(plan.app);
+    const app = await loadApp(plan.app, { options: plan.options });
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
     const wakeups = plan.workerWakeups.map((fd) => new Wakeup(fd));

@@ -2,6 +2,7 @@
 // The module is loaded in every accept and worker thread, so a name says the same thing in each.
 // Control plane: types, and functions that run while the module is loaded.
 
+import type { ServerOptions } from '../base/options.ts';
 import type { TaskFunction } from '../delegate/task-runner.ts';
 import type { DelegationTo } from './delegation.ts';
 import type { Handler } from './handler.ts';
@@ -24,6 +25,14 @@ export function defineApp<Tasks extends Readonly<Record<string, unknown>> = NoTa
 }
 
 export { delegate } from './delegation.ts';
+
+/** What an application may know of the server that runs it. */
+export interface AppServer {
+  readonly options: ServerOptions;
+}
+
+/** A module may export it in place of an application. It makes the same in every thread. */
+export type AppMaker = (server: AppServer) => AnyApp;
 
 // biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
 export type AnyApp = App<any>; // of any tasks

@@ -6,7 +6,7 @@ import { METHOD_NAMES } from '../http/method.ts';
 import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
-import type { AnyApp } from './app.ts';
+import type { AnyApp, AppMaker, AppServer } from './app.ts';
 import type { Delegation, Respond } from './delegation.ts';
 import type { Handler } from './handler.ts';
 import type { Request } from './request.ts';
@@ -81,10 +81,14 @@ export function compileApp(app: AnyApp): CompiledApp {
   }
 }
 
-/** Loads the module at `url` and compiles its default export. */
-export async function loadApp(url: string): Promise<CompiledApp> {
-  const module: { default?: Partial<AnyApp> } = await import(url);
-  const app = module.default;
+/**
+ * Loads the module at `url` and compiles its default export: an application, or a function that
+ * makes one for this server.
+ */
+export async function loadApp(url: string, server: AppServer): Promise<CompiledApp> {
+  const module: { default?: Partial<AnyApp> | AppMaker } = await import(url);
+  const made = module.default;
+  const app = typeof made === 'function' ? made(server) : made;
   if (typeof app?.routes !== 'object' || app.routes === null) {
     throw new AppError(`${url} has no default export made with defineApp({ routes })`);
   }

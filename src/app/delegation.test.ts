@@ -29,6 +29,11 @@ test('names, inputs and results of tasks are checked where they are delegated', 
         response.end(`${bytes.length} ${text} ${size}`);
       },
       'GET /5': (_request, response) => response.end(),
+      'GET /respond': delegate('slow', {
+        respond: (size: number, response) => response.end(size.toFixed()),
+      }),
+      // @ts-expect-error it wants an input
+      'GET /without': delegate('add', { respond: (_sum: number, response) => response.end() }),
       // @ts-expect-error there is no such task
       'GET /6': delegate('fast'),
       // @ts-expect-error its input lacks a part

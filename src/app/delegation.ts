@@ -29,10 +29,10 @@ export type DelegationTo<Tasks> = {
 
 export interface DelegateOptions<Input, Result> {
   /**
-   * What the task is delegated with: a `Uint8Array`, or a value that JSON can say. It is called
+   * What the task is delegated with: nothing, and it has the target; a `Uint8Array`, or a value that JSON can say. It is called
    * before the body of the request has come, and ends at once.
    */
-  readonly input: (request: Request) => Input;
+  readonly input?: (request: Request) => Input;
   /**
    * Without it the result is the body: bytes as they are, any other value as JSON. It is not called
    * for a task that failed, or that ended with a response of its own. Bytes lie in the task holder:
@@ -43,7 +43,7 @@ export interface DelegateOptions<Input, Result> {
 
 /** A route that delegates to the task `task` of the same application. */
 export function delegate<const Name extends string>(task: Name): Delegation<Name, NoInput, unknown>;
-export function delegate<const Name extends string, Input, Result = unknown>(
+export function delegate<const Name extends string, Input = NoInput, Result = unknown>(
   task: Name,
   options: DelegateOptions<Input, Result>,
 ): Delegation<Name, Input, Result>;

@@ -42,6 +42,8 @@ export interface ServerOptions {
   readonly taskQueue: number;
   /** What becomes of a task beyond them: 503, or it runs in the accept thread. */
   readonly taskQueueFull: 'refuse' | 'inline';
+  /** The most workers that a task may end within a minute before it is refused; 0: any number. */
+  readonly taskDeaths: number;
   /** By how much worker threads stand back when CPUs are short: nice(2), 0 to 19. */
   readonly workerNice: number;
   /** The most MiB of a worker's JavaScript heap; 0: what Node says. */

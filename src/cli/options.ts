@@ -96,6 +96,12 @@ const OPTIONS: readonly OptionSpec[] = [
     fallback: 'refuse',
   },
   {
+    name: 'task-deaths',
+    value: 'N',
+    help: 'workers that a task may end in a minute, then 503; 0: any number',
+    fallback: '5',
+  },
+  {
     name: 'worker-nice',
     value: 'N',
     help: 'lowers the priority of workers where CPUs are short, 0 to 19',
@@ -231,6 +237,7 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
       taskSize,
       taskQueue,
       taskQueueFull: taskQueueFull(read('task-queue-full')),
+      taskDeaths: integer(read, 'task-deaths', 0, 1_000_000),
       workerNice: integer(read, 'worker-nice', 0, 19),
       workerHeap: read('worker-heap') === '' ? 0 : integer(read, 'worker-heap', 16, 1_048_576),
       demoFaults: flag(read, 'demo-faults'),

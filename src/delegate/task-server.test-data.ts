@@ -15,6 +15,7 @@ export const server: TaskServer = {
     taskSize: 2048,
     taskQueue: 0,
     taskQueueFull: 'refuse',
+    taskDeaths: 5,
     workerNice: 0,
     workerHeap: 0,
     demoFaults: false,

@@ -23,6 +23,7 @@ const OPTIONS: ServerOptions = {
   taskSize: 2048,
   taskQueue: 0,
   taskQueueFull: 'refuse',
+  taskDeaths: 5,
   workerNice: 0,
   workerHeap: 0,
   demoFaults: false,

@@ -91,7 +91,7 @@ export class Server {
     const { acceptThreads, workerThreads } = options;
     const listeners = bind(options);
     const wakeups = openWakeups(acceptThreads + workerThreads);
-    const crashBudget = new CrashBudget();
+    const crashBudget = new CrashBudget(options.taskDeaths);
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'> = {
       options,
       backend: choice.backend,

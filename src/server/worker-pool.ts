@@ -16,14 +16,14 @@ import { RUNNING, TaskHolders } from '../delegate/task-holders.ts';
 import { HOLDINGS_SIZE, releaseHoldings } from '../kernel/holdings.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import type { CrashBudget } from './crash-budget.ts';
-import { DEATHS_MAX, REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
+import { REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
 import { Thread } from './thread.ts';
 
 const WORKER_THREAD = new URL('../worker/worker-thread.ts', import.meta.url);
 
 /** The first replacement comes at once; the next ones later and later, up to a limit. */
 const BACKOFF_MIN_MS = 50;
-const BACKOFF_MAX_MS = 800;
+const BACKOFF_MAX_MS = 400;
 /** A worker that lived so long has its next replacement at once. */
 const HEALTHY_MS = 10_000;
 /** A ring that was closed is gone for good soon after: then its memory may go. */
@@ -202,7 +202,7 @@ export class WorkerPool {
     const { crashBudget, log } = this.#options;
     if (!crashBudget.spend(task)) return;
     log(
-      `task "${name}" ended ${DEATHS_MAX} workers within ${WINDOW_MS / 1000} s: ` +
+      `task "${name}" ended ${crashBudget.deathsMax} workers within ${WINDOW_MS / 1000} s: ` +
         `it is refused for ${REFUSED_MS / 1000} s`,
     );
   }

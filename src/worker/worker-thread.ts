@@ -23,7 +23,7 @@ async function start(): Promise<void> {
     const plan = workerData as ThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
     lowerPriority(plan.options.workerNice);
-    const app = await loadApp(plan.app);
+    const app = await loadApp(plan.app, { options: plan.options });
     const io = openIo(plan.backend, SMALL_IO);
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
     const service = new WorkerService({

@@ -110,6 +110,7 @@ export class SimServer {
       taskSize: 2048,
       taskQueue: 0,
       taskQueueFull: 'refuse',
+      taskDeaths: 5,
       workerNice: 0,
       workerHeap: 0,
       demoFaults: false,
