@@ -26,6 +26,7 @@ test('names, inputs and results of tasks are checked where they are delegated', 
         const bytes: Uint8Array = await request.delegate('bytes', new Uint8Array(sum));
         const [text]: string[] = await request.delegate('later', 'text');
         const size: number = await request.delegate('slow');
+        await request.delegate('nothing');
         response.end(`${bytes.length} ${text} ${size}`);
       },
       'GET /5': (_request, response) => response.end(),
@@ -59,7 +60,7 @@ test('names, inputs and results of tasks are checked where they are delegated', 
         response.end();
       },
     },
-    tasks: { ...tasks, plain: (task) => task.target.length },
+    tasks: { ...tasks, plain: (task) => task.target.length, nothing: () => {} },
   });
-  deepEqual(Object.keys(app.tasks!), ['slow', 'add', 'bytes', 'later', 'plain']);
+  deepEqual(Object.keys(app.tasks!), ['slow', 'add', 'bytes', 'later', 'plain', 'nothing']);
 });

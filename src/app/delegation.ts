@@ -29,8 +29,8 @@ export type DelegationTo<Tasks> = {
 
 export interface DelegateOptions<Input, Result> {
   /**
-   * What the task is delegated with: nothing, and it has the target; a `Uint8Array`, or a value that JSON can say. It is called
-   * before the body of the request has come, and ends at once.
+   * What the task is delegated with: a `Uint8Array`, or a value that JSON can say. It is called
+   * before the body of the request has come, and ends at once. Without it the task has the target.
    */
   readonly input?: (request: Request) => Input;
   /**

@@ -3,7 +3,10 @@
 import type { Task } from '../delegate/task.ts';
 
 /** Of a task function: what it is delegated with. */
-export type InputOf<F> = F extends (task: Task<infer Input>) => unknown ? Input : never;
+export type InputOf<F> = F extends (task: Task<infer Input>) => unknown ? Said<Input> : never;
+
+// A function that does not look at its task says `unknown`.
+type Said<Input> = 0 extends 1 & Input ? Input : unknown extends Input ? never : Input;
 
 /** Of a task function: what comes back. JSON stands between what is returned and what is read. */
 export type ResultOf<F> = 0 extends 1 & F

@@ -29,10 +29,10 @@ const HEALTHY_MS = 10_000;
 /** A ring that was closed is gone for good soon after: then its memory may go. */
 const RING_GONE_MS = 1000;
 /** How often it is looked whether workers hang, and how late a task may be before one does. */
-const HANG_LOOK_MS = 100;
-const HANG_GRACE_MS = 200;
+const HANG_LOOK_MS = 50;
+const HANG_GRACE_MS = 100;
 /** A thread that is not stuck answers within this. */
-const HANG_ANSWER_MS = 300;
+const HANG_ANSWER_MS = 250;
 
 export interface WorkerPoolOptions {
   readonly count: number;
