@@ -8,6 +8,7 @@ import type { TaskErrorCode } from '../app/task-error.ts';
 import { TaskError } from '../app/task-error.ts';
 import { abandon } from '../base/thenable.ts';
 import { BYTES, JSON_TEXT, type TaskHolders } from '../delegate/task-holders.ts';
+import { NONE } from '../memory/pool.ts';
 
 const MESSAGES = {
   full: 'all task holders of this thread are taken',
@@ -18,47 +19,42 @@ const MESSAGES = {
 
 export class TaskCalls {
   readonly #holders: TaskHolders;
-  readonly #calls = new Map<number, Call>();
+  // By holder.
+  readonly #calls: (Call | undefined)[];
   readonly #onCancel: (holder: number) => void;
 
   /** `onCancel`: nobody waits for the task of this holder any more. */
   constructor(holders: TaskHolders, onCancel: (holder: number) => void) {
     this.#holders = holders;
     this.#onCancel = onCancel;
-  }
-
-  get count(): number {
-    return this.#calls.size;
+    this.#calls = Array.from({ length: holders.count });
   }
 
   /** The task of a holder has been built. */
   begin(holder: number, name: string): TaskCall {
-    const call = new Call(name, () => {
-      this.#calls.delete(holder);
-      this.#onCancel(holder);
-    });
-    this.#calls.set(holder, call);
+    const call = new Call(name, this, holder);
+    this.#calls[holder] = call;
     return call;
   }
 
   /** Why a task could not be delegated. */
   fail(name: string, code: TaskErrorCode & keyof typeof MESSAGES): TaskCall {
-    const call = new Call(name, () => {});
+    const call = new Call(name, this, NONE);
     call.reject(new TaskError(name, code, `task "${name}": ${MESSAGES[code]}`));
     return call;
   }
 
   failAsTooLarge(name: string, message: string): TaskCall {
-    const call = new Call(name, () => {});
+    const call = new Call(name, this, NONE);
     call.reject(new TaskError(name, 'too-large', `task "${name}": ${message}`));
     return call;
   }
 
   /** The task of a holder is done. False when no handler awaits it. */
   settle(holder: number): boolean {
-    const call = this.#calls.get(holder);
+    const call = this.#calls[holder];
     if (call === undefined) return false;
-    this.#calls.delete(holder);
+    this.#calls[holder] = undefined;
     const status = this.#holders.status(holder);
     if (status < 400) call.resolve(this.#result(holder));
     else {
@@ -70,10 +66,16 @@ export class TaskCalls {
 
   /** The task of a holder is late. False when no handler awaits it. */
   expire(holder: number): boolean {
-    const call = this.#calls.get(holder);
+    const call = this.#calls[holder];
     if (call === undefined) return false;
     call.end('late');
     return true;
+  }
+
+  /** Nobody waits for the task of this holder any more. */
+  abandon(holder: number): void {
+    this.#calls[holder] = undefined;
+    this.#onCancel(holder);
   }
 
   #result(holder: number): unknown {
@@ -91,29 +93,33 @@ export class TaskCalls {
 
 class Call implements TaskCall {
   readonly task: string;
+  readonly result: Promise<unknown>;
   settled = false;
-  readonly #onEnd: () => void;
-  readonly #promise = Promise.withResolvers<unknown>();
+  readonly #calls: TaskCalls;
+  readonly #holder: number;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: Error) => void;
 
-  constructor(task: string, onEnd: () => void) {
+  constructor(task: string, calls: TaskCalls, holder: number) {
     this.task = task;
-    this.#onEnd = onEnd;
-    // Who does not await a task does not want to know that it failed; the log does.
-    abandon(this.#promise.promise);
-  }
-
-  get result(): Promise<unknown> {
-    return this.#promise.promise;
+    this.#calls = calls;
+    this.#holder = holder;
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   resolve(value: unknown): void {
     this.settled = true;
-    this.#promise.resolve(value);
+    this.#resolve(value);
   }
 
   reject(error: Error): void {
     this.settled = true;
-    this.#promise.reject(error);
+    // Who does not await a task does not want to know that it failed; the log does.
+    abandon(this.result);
+    this.#reject(error);
   }
 
   cancel(): void {
@@ -122,6 +128,6 @@ class Call implements TaskCall {
 
   end(code: TaskErrorCode & keyof typeof MESSAGES): void {
     this.reject(new TaskError(this.task, code, `task "${this.task}": ${MESSAGES[code]}`));
-    this.#onEnd();
+    this.#calls.abandon(this.#holder);
   }
 }

@@ -78,6 +78,8 @@ export class BoundRequest implements Request {
   #start = -1;
   #body: RequestBody | undefined;
   #calls: TaskCall[] | undefined;
+  // So many calls are kept until it is looked which of them are settled.
+  #callsMax = CALLS_MIN;
   #error: Error | undefined;
 
   /** `parser` has just parsed what is bound, in `memory`. */
@@ -137,7 +139,8 @@ export class BoundRequest implements Request {
   delegate(task: string, input?: unknown): Promise<never> {
     this.#check();
     const call = this.#source.callTask(task, input);
-    this.#calls = this.#calls?.filter(({ settled }) => !settled) ?? [];
+    this.#calls ??= [];
+    if (this.#calls.length >= this.#callsMax) this.#forgetSettled(this.#calls);
     this.#calls.push(call);
     return call.result as Promise<never>;
   }
@@ -162,6 +165,14 @@ export class BoundRequest implements Request {
     this.#error = error;
     this.#body?.fail(error);
     if (this.#calls !== undefined) this.#cancel(this.#calls);
+  }
+
+  // Control plane.
+  #forgetSettled(calls: TaskCall[]): void {
+    let kept = 0;
+    for (const call of calls) if (!call.settled) calls[kept++] = call;
+    calls.length = kept;
+    this.#callsMax = 2 * kept + CALLS_MIN;
   }
 
   // Control plane.
@@ -191,6 +202,7 @@ export class BoundRequest implements Request {
 }
 
 const FIELDS = new Fields();
+const CALLS_MIN = 16;
 
 function snapshot(head: RequestHead): RequestHead {
   const { size, method, methodOffset, methodSize, targetOffset, targetSize } = head;
