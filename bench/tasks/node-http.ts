@@ -1,5 +1,5 @@
-// `node:http` with piscina, for the mixed load: /test/fast answers at once, /test/cpu burns 50 ms in
-// a worker.
+// `node:http` with piscina, for the mixed load: /test/fast answers at once, /test/cpu burns 50 ms
+// in a worker.
 //
 //     node bench/tasks/node-http.ts WORKERS
 
