@@ -1,6 +1,6 @@
 // The public names of Millrace.
 
-export type { App, Delegation } from './app/app.ts';
+export type { App, AppMaker, AppServer } from './app/app.ts';
 export { defineApp, delegate } from './app/app.ts';
 export type { BlockingConnection } from './app/blocking-connection.ts';
 export type {
@@ -9,12 +9,15 @@ export type {
   LoopHandlerOptions,
 } from './app/connection-handler.ts';
 export { HandOff, handOff, LoopHandler, onLoop } from './app/connection-handler.ts';
+export type { DelegateOptions, Delegation, Respond } from './app/delegation.ts';
 export { ExchangeError } from './app/exchange-error.ts';
 export type { Handler } from './app/handler.ts';
 export type { Request } from './app/request.ts';
 export type { Response } from './app/response.ts';
 export type { StaticResponse, StaticResponseOptions } from './app/static-response.ts';
 export { staticResponse } from './app/static-response.ts';
+export type { TaskErrorCode } from './app/task-error.ts';
+export { TaskError } from './app/task-error.ts';
 export type { ServerOptions } from './base/options.ts';
 export type { Task } from './delegate/task.ts';
 export type { TaskFunction } from './delegate/task-runner.ts';

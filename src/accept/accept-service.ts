@@ -61,7 +61,8 @@ export class AcceptService implements LoopClient {
   constructor(options: AcceptServiceOptions) {
     const { plan, app, io, log } = options;
     const { pools } = plan;
-    const { acceptCapacity, workerThreads, requests } = plan.options;
+    const { acceptCapacity, workerThreads, requests, taskQueueFull } = plan.options;
+    const runsWhenFull = taskQueueFull === 'inline';
     const counters: Counters = new Float64Array(plan.counters);
     this.#onEnd = options.onEnd;
     this.#listenerTimer = acceptCapacity;
@@ -75,9 +76,10 @@ export class AcceptService implements LoopClient {
       counters,
       timers: acceptCapacity + 3,
     });
-    this.delegator = new Delegator(plan.delegateMemory, plan.index, options.wakeWorker);
+    const spares = runsWhenFull ? 1 : 0;
+    this.delegator = new Delegator(plan.delegateMemory, plan.index, options.wakeWorker, spares);
     const runner =
-      workerThreads === 0
+      workerThreads === 0 || runsWhenFull
         ? new TaskRunner(
             this.delegator.holders,
             app.tasks,
@@ -112,6 +114,7 @@ export class AcceptService implements LoopClient {
       inlineRunner: runner,
       tasks: app.tasks.length,
       handOffs,
+      hasWorkers: workerThreads > 0,
       onUserCode: () => this.loop.userCodeRan(),
     });
     this.connections = new Connections({

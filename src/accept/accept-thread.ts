@@ -2,7 +2,7 @@
 // service on it until the main thread tells it to drain. Control plane.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { appWithoutWorkers, loadApp } from '../app/compiled-app.ts';
+import { appWithoutWorkers, loadApp, taskNames } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
 import { prepareModules } from '../base/modules.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
@@ -26,7 +26,7 @@ async function start(): Promise<void> {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
     prepareModules();
-    const loaded = await loadApp(plan.app, adaptFetchModule);
+    const loaded = await loadApp(plan.app, { options: plan.options }, adaptFetchModule);
     const app = plan.options.workerThreads === 0 ? appWithoutWorkers(loaded) : loaded;
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
@@ -48,7 +48,7 @@ async function start(): Promise<void> {
       },
     });
     port.listen((kind) => service.onCommand(kind));
-    port.report({ kind: 'ready' });
+    port.report({ kind: 'ready', tasks: taskNames(app) });
     service.run();
   } catch (error) {
     port.fail(error);

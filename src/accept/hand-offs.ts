@@ -19,6 +19,8 @@ import type { Departures, UnreadBytes } from '../connection/departures.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import type { HandOffRecords } from '../delegate/hand-off-records.ts';
 import { ENDED, RETURNED, RecordBytes } from '../delegate/hand-off-records.ts';
+import { CONNECTION } from '../delegate/task-holders.ts';
+import { abandonSocket } from '../kernel/sockets.ts';
 import { NONE, Pool } from '../memory/pool.ts';
 
 /** RFC 9110 section 15.6.5: no worker took the connection in time. */
@@ -56,6 +58,7 @@ export class HandOffs implements Departures {
     this.#blocks = new Pool('unread blocks', options.handOffs);
     this.#firstBlock = options.delegator.acceptThread * options.handOffs;
     this.#holderOf = new Int32Array(options.capacity).fill(NONE);
+    this.#inherit();
   }
 
   /** The connections, which are made with a reference to this. Control plane. */
@@ -141,6 +144,16 @@ export class HandOffs implements Departures {
     delegator.release(holder);
   }
 
+  /**
+   * A connection has come back that was handed off by the thread that died in this one's place: it
+   * has no slot here. Control plane.
+   */
+  closeInherited(holder: number): void {
+    const { records } = this.#options;
+    abandonSocket(records.fd(holder));
+    this.#releaseBlocks(holder);
+  }
+
   /** Control plane. */
   assertAllFree(): void {
     this.#blocks.assertAllFree();
@@ -168,8 +181,28 @@ export class HandOffs implements Departures {
   }
 
   #forget(slot: number, holder: number): void {
-    const { records } = this.#options;
     this.#holderOf[slot] = NONE;
+    this.#releaseBlocks(holder);
+  }
+
+  // The blocks of connections that are away for a thread that died stay taken. Control plane.
+  #inherit(): void {
+    const { delegator, records, handOffs } = this.#options;
+    const { holders, firstHolder } = delegator;
+    const taken = new Set<number>();
+    for (let holder = firstHolder; delegator.isOwn(holder); holder++) {
+      if (!delegator.isInherited(holder) || holders.inputKind(holder) !== CONNECTION) continue;
+      for (const block of records.blocks(holder)) taken.add(block - this.#firstBlock);
+    }
+    if (taken.size === 0) return;
+    for (let block = 0; block < handOffs; block++) this.#blocks.acquire();
+    for (let block = handOffs - 1; block >= 0; block--) {
+      if (!taken.has(block)) this.#blocks.release(block);
+    }
+  }
+
+  #releaseBlocks(holder: number): void {
+    const { records } = this.#options;
     for (let block = records.takeBlock(holder); block >= 0; block = records.takeBlock(holder)) {
       this.#blocks.release(block - this.#firstBlock);
     }

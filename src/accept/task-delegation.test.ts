@@ -58,14 +58,14 @@ class Fixture {
   readonly #intake: TaskIntake | undefined;
   readonly #runner: TaskRunner;
 
-  constructor(workerThreads: number) {
+  constructor(workerThreads: number, runsWhenFull = false) {
     const memory = createDelegateMemory({
       acceptThreads: 1,
       workerThreads,
       holdersPerAcceptThread: HOLDERS,
       holderSize: 64 + PAYLOAD_SIZE,
     });
-    this.delegator = new Delegator(memory, 0, () => {});
+    this.delegator = new Delegator(memory, 0, () => {}, runsWhenFull ? 1 : 0);
     this.#runner = new TaskRunner(
       this.delegator.holders,
       app.tasks,
@@ -87,7 +87,8 @@ class Fixture {
           clock: this.clock,
           timeoutMs: TIMEOUT_MS,
           exchanges: exchangesFor(8),
-          inlineRunner: workerThreads === 0 ? this.#runner : undefined,
+          inlineRunner: workerThreads === 0 || runsWhenFull ? this.#runner : undefined,
+          hasWorkers: workerThreads > 0,
           tasks: app.tasks.length,
           handOffs: undefined,
           onUserCode: () => {
@@ -328,9 +329,27 @@ test('a result before the connections are there is asserted', () => {
     timeoutMs: TIMEOUT_MS,
     exchanges: 1,
     inlineRunner: runner,
+    hasWorkers: false,
     tasks: app.tasks.length,
     handOffs: undefined,
     onUserCode: () => {},
   });
   throws(() => lone.delegate(0, 0, 0, 0, 5), /attached at start/);
+});
+
+test('beyond the queue a task runs in this thread, if that is the policy', () => {
+  const fixture = new Fixture(1, true);
+  const slots = Array.from({ length: HOLDERS + 1 }, () => fixture.bench.open());
+  const last = slots.pop()!;
+  const first = slots.pop()!;
+  for (const slot of slots) equal(fixture.bench.exchange(slot, get('/echo')), '');
+  equal(fixture.bench.count('tasksRunInline'), 0);
+  // The last holder is a spare one: its task runs at once, and it is there for the next one.
+  for (const slot of [first, last])
+    match(fixture.bench.exchange(slot, get('/echo')), /^HTTP.1.1 200/);
+  equal(fixture.bench.count('tasksRunInline'), 2);
+  equal(fixture.bench.count('taskHoldersDry'), 0);
+  fixture.work();
+  fixture.delegation.runCompletions(256);
+  fixture.delegator.assertAllFree();
 });

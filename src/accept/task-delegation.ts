@@ -1,6 +1,7 @@
 // Delegation as the connections of an accept thread see it: the task goes to the workers, or is run
 // here and now when there are none; either way its result comes back by `onTaskDone`. Data plane.
 
+import type { TaskCall } from '../app/request.ts';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
@@ -9,10 +10,12 @@ import type { Connections } from '../connection/connections.ts';
 import type { TaskDelegation } from '../connection/task-delegation.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import { TOO_LARGE } from '../delegate/delegator.ts';
-import { DONE } from '../delegate/task-holders.ts';
+import { tooLarge } from '../delegate/task.ts';
+import { BYTES, DONE, sizeOf } from '../delegate/task-holders.ts';
 import type { TaskRunner } from '../delegate/task-runner.ts';
 import { NONE } from '../memory/pool.ts';
 import type { HandOffs } from './hand-offs.ts';
+import { TaskCalls } from './task-calls.ts';
 
 const ACCEPTED = 0;
 /** RFC 9110 section 15.5.15: the target does not fit a task holder. */
@@ -34,8 +37,9 @@ export interface AcceptThreadDelegationOptions {
   /** How many tasks there are: the indexes behind them are those of connection handlers. */
   readonly tasks: number;
   readonly handOffs: HandOffs | undefined;
-  /** Set exactly when there are no workers. */
+  /** Runs tasks in this thread: all, or those that the queue is too full for. */
   readonly inlineRunner: TaskRunner | undefined;
+  readonly hasWorkers: boolean;
   /** Tells the loop that code of the user is going to run. */
   readonly onUserCode: () => void;
 }
@@ -47,12 +51,15 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #refused: Int32Array;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  // Of all tasks, and of those beyond the queue.
   readonly #inlineRunner: TaskRunner | undefined;
   readonly #tasks: number;
   readonly #handOffs: HandOffs | undefined;
-  readonly #onUserCode: () => void;
+  readonly #fullRunner: TaskRunner | undefined;
   // By exchange: the holder of the task it waits for, or NONE.
   readonly #holderOf: Int32Array;
+  readonly #calls: TaskCalls;
+  readonly #onUserCode: () => void;
   #connections: Connections | undefined;
 
   constructor(options: AcceptThreadDelegationOptions) {
@@ -62,10 +69,12 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#refused = options.refused;
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
-    this.#inlineRunner = options.inlineRunner;
+    this.#inlineRunner = options.hasWorkers ? undefined : options.inlineRunner;
+    this.#fullRunner = options.hasWorkers ? options.inlineRunner : undefined;
     this.#tasks = options.tasks;
     this.#handOffs = options.handOffs;
     this.#onUserCode = options.onUserCode;
+    this.#calls = new TaskCalls(options.delegator.holders, (holder) => this.#abandon(holder));
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
 
@@ -83,19 +92,31 @@ export class AcceptThreadDelegation implements TaskDelegation {
   ): number {
     // There was no room to hand its connection off, which was counted.
     if (task >= this.#tasks) return SERVICE_UNAVAILABLE;
-    if (Atomics.load(this.#refused, task) !== 0) {
-      count(this.#counters, Counter.tasksRefused);
-      return SERVICE_UNAVAILABLE;
-    }
-    const runner = this.#inlineRunner;
+    if (this.#isRefused(task)) return SERVICE_UNAVAILABLE;
+    let runner = this.#inlineRunner;
     const delegator = this.#delegator;
     const bytes = this.#bytes;
     if (runner !== undefined) this.#onUserCode();
-    const deadlineMs = (this.#clock.nowMs + this.#timeoutMs) | 0 || 1;
-    const holder =
+    const at = this.#deadlineMs();
+    let holder =
       runner === undefined
-        ? delegator.delegate(task, exchange, generation, bytes, offset, size, deadlineMs)
-        : delegator.runInline(runner, task, exchange, generation, bytes, offset, size, deadlineMs);
+        ? delegator.delegate(task, exchange, generation, bytes, offset, size, at)
+        : delegator.runInline(runner, task, exchange, generation, bytes, offset, size, at);
+    if (holder === NONE && this.#fullRunner !== undefined) {
+      runner = this.#fullRunner;
+      holder = delegator.runInline(
+        runner,
+        task,
+        exchange,
+        generation,
+        bytes,
+        offset,
+        size,
+        at,
+        true,
+      );
+      if (holder !== NONE) count(this.#counters, Counter.tasksRunInline);
+    }
     if (holder === TOO_LARGE) return URI_TOO_LONG;
     if (holder === NONE) {
       count(this.#counters, Counter.taskHoldersDry);
@@ -104,6 +125,60 @@ export class AcceptThreadDelegation implements TaskDelegation {
     if (runner !== undefined && delegator.holders.state(holder) === DONE) this.#onDone(holder);
     else this.#holderOf[exchange] = holder;
     return ACCEPTED;
+  }
+
+  get inputSizeMax(): number {
+    return this.#delegator.holders.payloadSize;
+  }
+
+  delegateInput(
+    task: number,
+    exchange: number,
+    generation: number,
+    input: string | Uint8Array,
+    kind: number,
+  ): number {
+    if (this.#isRefused(task)) return SERVICE_UNAVAILABLE;
+    const delegator = this.#delegator;
+    const at = this.#deadlineMs();
+    let isSpare = false;
+    let holder = delegator.build(task, exchange, generation, input, kind, at);
+    assert(holder !== TOO_LARGE, 'the input fits a holder');
+    if (holder === NONE && this.#fullRunner !== undefined) {
+      isSpare = true;
+      holder = delegator.build(task, exchange, generation, input, kind, at, true);
+    }
+    if (holder === NONE) {
+      count(this.#counters, Counter.taskHoldersDry);
+      return SERVICE_UNAVAILABLE;
+    }
+    this.#holderOf[exchange] = holder;
+    this.#send(holder, isSpare);
+    return ACCEPTED;
+  }
+
+  /** Control plane: who awaits a result allocates. */
+  call(task: number, name: string, input: string | Uint8Array, kind: number): TaskCall {
+    if (this.#isRefused(task)) return this.#calls.fail(name, 'refused');
+    const delegator = this.#delegator;
+    const at = this.#deadlineMs();
+    let isSpare = false;
+    let holder = delegator.build(task, NONE, 0, input, kind, at);
+    if (holder === NONE && this.#fullRunner !== undefined) {
+      isSpare = true;
+      holder = delegator.build(task, NONE, 0, input, kind, at, true);
+    }
+    if (holder === TOO_LARGE) {
+      return this.#calls.failAsTooLarge(name, tooLarge('input', sizeOf(input), this.inputSizeMax));
+    }
+    if (holder === NONE) {
+      count(this.#counters, Counter.taskHoldersDry);
+      return this.#calls.fail(name, 'full');
+    }
+    count(this.#counters, Counter.tasksDelegated);
+    const call = this.#calls.begin(holder, name);
+    this.#send(holder, isSpare);
+    return call;
   }
 
   /** An async task that this thread runs itself is done. */
@@ -117,7 +192,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const holder = this.#holderOf[exchange]!;
     assert(holder !== NONE, 'a task that is cancelled was delegated');
     this.#holderOf[exchange] = NONE;
-    if (this.#delegator.abandon(holder)) count(this.#counters, Counter.tasksCancelled);
+    this.#abandon(holder);
   }
 
   /** Ends the wait for tasks that are late. */
@@ -131,6 +206,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
       const exchange = delegator.holders.exchange(late);
       const generation = delegator.holders.exchangeGeneration(late);
       count(this.#counters, Counter.tasksLate);
+      this.#onUserCode();
+      if (this.#calls.expire(late)) continue;
       this.cancel(exchange);
       this.#connections!.onTaskLate(exchange, generation);
     }
@@ -150,21 +227,61 @@ export class AcceptThreadDelegation implements TaskDelegation {
   #onDone(holder: number): void {
     assert(this.#connections !== undefined, 'connections are attached at start');
     const holders = this.#delegator.holders;
-    if (holders.taskIndex(holder) >= this.#tasks) {
+    const isConnection = holders.taskIndex(holder) >= this.#tasks;
+    if (this.#delegator.isInherited(holder)) {
+      if (isConnection) this.#handOffs!.closeInherited(holder);
+      this.#delegator.release(holder);
+      return;
+    }
+    if (isConnection) {
       this.#handOffs!.onDone(holder);
       return;
     }
     const exchange = holders.exchange(holder);
-    if (this.#holderOf[exchange] === holder) this.#holderOf[exchange] = NONE;
     count(this.#counters, Counter.tasksCompleted);
-    this.#connections.onTaskDone(
-      exchange,
-      holders.exchangeGeneration(holder),
-      holders.status(holder),
-      holders.bytes,
-      holders.payloadOffset(holder),
-      holders.outputSize(holder),
-    );
+    if (exchange === NONE) {
+      if (this.#calls.settle(holder)) this.#onUserCode();
+      else count(this.#counters, Counter.completionsStale);
+    } else {
+      if (this.#holderOf[exchange] === holder) this.#holderOf[exchange] = NONE;
+      const kind = holders.outputKind(holder);
+      const size = holders.outputSize(holder);
+      const isBytes = kind === BYTES;
+      this.#connections.onTaskDone(
+        exchange,
+        holders.exchangeGeneration(holder),
+        holders.status(holder),
+        isBytes ? holders.view(holder, size) : holders.bytes,
+        isBytes ? 0 : holders.payloadOffset(holder),
+        size,
+        kind,
+      );
+    }
     this.#delegator.release(holder);
+  }
+
+  #isRefused(task: number): boolean {
+    if (Atomics.load(this.#refused, task) === 0) return false;
+    count(this.#counters, Counter.tasksRefused);
+    return true;
+  }
+
+  #deadlineMs(): number {
+    return (this.#clock.nowMs + this.#timeoutMs) | 0 || 1;
+  }
+
+  #send(holder: number, isSpare: boolean): void {
+    const delegator = this.#delegator;
+    const runner = isSpare ? this.#fullRunner : this.#inlineRunner;
+    if (isSpare) count(this.#counters, Counter.tasksRunInline);
+    if (runner === undefined) delegator.send(holder);
+    else {
+      delegator.runHere(runner, holder);
+      if (delegator.holders.state(holder) === DONE) this.#onDone(holder);
+    }
+  }
+
+  #abandon(holder: number): void {
+    if (this.#delegator.abandon(holder)) count(this.#counters, Counter.tasksCancelled);
   }
 }

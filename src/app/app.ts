@@ -2,33 +2,59 @@
 // The module is loaded in every accept and worker thread, so a name says the same thing in each.
 // Control plane: types, and functions that run while the module is loaded.
 
+import type { ServerOptions } from '../base/options.ts';
 import type { TaskFunction } from '../delegate/task-runner.ts';
 import type { ConnectionHandler, HandOff } from './connection-handler.ts';
+import type { DelegationTo } from './delegation.ts';
 import type { Handler } from './handler.ts';
 import type { StaticResponse } from './static-response.ts';
 
-/** A route whose requests are run by a worker, as the task of this name. */
-export interface Delegation {
-  readonly task: string;
-}
-
-/** An application: what its module exports as its default. */
-export interface App {
+/**
+ * An application: what its module exports as its default. `Tasks` and `Connections` are the types
+ * of the properties of these names: routes are checked against them.
+ */
+export interface App<
+  Tasks = Readonly<Record<string, TaskFunction>>,
+  Connections = Readonly<Record<string, ConnectionHandler>>,
+> {
   /** By method and path, such as `GET /test/fast`. GET routes answer HEAD too. */
-  readonly routes: Readonly<Record<string, Handler | Delegation | HandOff | StaticResponse>>;
+  readonly routes: Readonly<
+    Record<
+      string,
+      | Handler<Tasks>
+      | DelegationTo<Tasks>
+      | HandOff<Extract<keyof Connections, string>>
+      | StaticResponse
+    >
+  >;
   /** Answers the requests that no route answers, in place of 404 and 405. */
-  readonly fallback?: Handler;
-  readonly tasks?: Readonly<Record<string, TaskFunction>>;
+  readonly fallback?: Handler<Tasks>;
+  readonly tasks?: { readonly [Name in keyof Tasks]: Tasks[Name] & TaskFunction };
   /** What serves connections that are handed to a worker: a plain function blocks it. */
-  readonly connections?: Readonly<Record<string, ConnectionHandler>>;
+  readonly connections?: {
+    readonly [Name in keyof Connections]: Connections[Name] & ConnectionHandler;
+  };
 }
 
 /** Checks the type of an application, which is what a module exports as its default. */
-export function defineApp(app: App): App {
+export function defineApp<
+  Tasks extends Readonly<Record<string, unknown>> = None,
+  Connections extends Readonly<Record<string, unknown>> = None,
+>(app: App<Tasks, Connections>): App<Tasks, Connections> {
   return app;
 }
 
-/** A route that delegates to the task `task` of the same application. */
-export function delegate(task: string): Delegation {
-  return { task };
+export { delegate } from './delegation.ts';
+
+/** What an application may know of the server that runs it. */
+export interface AppServer {
+  readonly options: ServerOptions;
 }
+
+/** A module may export it in place of an application. It makes the same in every thread. */
+export type AppMaker = (server: AppServer) => AnyApp;
+
+// biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
+export type AnyApp = App<any, any>; // of any tasks and connections
+
+type None = Readonly<Record<never, never>>;

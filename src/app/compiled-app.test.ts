@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { server } from '../delegate/task-server.test-data.ts';
 import { METHOD_GET, METHOD_HEAD, METHOD_POST } from '../http/method.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
 import type { App } from './app.ts';
@@ -100,7 +101,7 @@ test('an application is the default export of its module', async () => {
     routes: { 'GET /a': () => {}, 'GET /b': { task: 'slow' } },
     tasks: { slow() {} },
   };`;
-  const { handlers, taskIndexes, tasks } = await loadApp(moduleOf(source));
+  const { handlers, taskIndexes, tasks } = await loadApp(moduleOf(source), server);
   equal(handlers.length, 2);
   deepEqual([...taskIndexes.subarray(0, 2)], [NOT_DELEGATED, 0]);
   equal(tasks[0]!.name, 'slow');
@@ -117,7 +118,7 @@ for (const source of [
   'export const routes = {};',
 ]) {
   test(`a module that exports no application is told so: ${source || 'an empty one'}`, async () => {
-    await rejects(loadApp(moduleOf(source)), {
+    await rejects(loadApp(moduleOf(source), server), {
       name: 'AppError',
       message: /data:text.* has no default export made with defineApp/,
     });
@@ -125,12 +126,14 @@ for (const source of [
 }
 
 test('a module that is not there, or fails, keeps its own error', async () => {
-  await rejects(loadApp(new URL('./none.ts', import.meta.url).href), {
+  await rejects(loadApp(new URL('./none.ts', import.meta.url).href, server), {
     code: 'ERR_MODULE_NOT_FOUND',
   });
-  await rejects(loadApp(moduleOf('throw new RangeError("at load")')), { message: 'at load' });
+  await rejects(loadApp(moduleOf('throw new RangeError("at load")'), server), {
+    message: 'at load',
+  });
   const wrong = moduleOf("export default { routes: { 'GET /a': { task: 'none' } } };");
-  await rejects(loadApp(wrong), { name: 'AppError', message: /no task "none"/ });
+  await rejects(loadApp(wrong, server), { name: 'AppError', message: /no task "none"/ });
 });
 
 test('defineApp and delegate say what they are given', () => {
@@ -143,4 +146,15 @@ test('a route or a task of the wrong type is a mistake of the application', () =
   throws(() => compileApp({ routes: { 'GET /a': null as never } }), AppError);
   throws(() => compileApp({ routes: { 'GET /a': {} as never } }), AppError);
   throws(() => compileApp({ routes: {}, tasks: { slow: 5 as never } }), AppError);
+});
+
+test('a module may export a function that makes the application for its server', async () => {
+  const source = `export default ({ options }) => ({
+    routes: {}, tasks: { ['slow' + options.slowDuration]: () => {} },
+  })`;
+  const { tasks } = await loadApp(moduleOf(source), server);
+  deepEqual(
+    tasks.map(({ name }) => name),
+    ['slow30'],
+  );
 });

@@ -1,15 +1,17 @@
 // An application as an accept thread uses it: a router on bytes, and what each route does in
 // columns. Control plane: made once in each thread at start.
 
-import type { NamedTask } from '../delegate/task-runner.ts';
+import type { NamedTask, TaskFunction } from '../delegate/task-runner.ts';
 import { METHOD_NAMES } from '../http/method.ts';
 import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
-import type { App } from './app.ts';
+import type { AnyApp, AppMaker, AppServer } from './app.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
 import { HandOff, LoopHandler } from './connection-handler.ts';
+import type { Delegation, Respond } from './delegation.ts';
 import type { Handler } from './handler.ts';
+import type { Request } from './request.ts';
 import { StaticResponse } from './static-response.ts';
 
 /** In `taskIndexes`: the route has a handler. */
@@ -35,6 +37,10 @@ export interface CompiledApp {
   readonly taskIndexes: Int32Array;
   readonly tasks: readonly NamedTask[];
   readonly connections: readonly NamedConnectionHandler[];
+  /** By route: what its task is delegated with; undefined: the target of the request. */
+  readonly inputs: readonly (((request: Request) => unknown) | undefined)[];
+  /** By route: who forms the response of a result; undefined: the result is the response. */
+  readonly responds: readonly (Respond<unknown> | undefined)[];
 }
 
 export interface NamedConnectionHandler {
@@ -43,8 +49,8 @@ export interface NamedConnectionHandler {
 }
 
 /** @throws AppError for a malformed route, or one that delegates to a task that does not exist. */
-export function compileApp(app: App): CompiledApp {
-  const tasks = Object.entries(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
+export function compileApp(app: AnyApp): CompiledApp {
+  const tasks = Object.entries<TaskFunction>(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
   for (const { name, run } of tasks) {
     if (typeof run !== 'function') throw new AppError(`task "${name}" is not a function`);
   }
@@ -59,8 +65,10 @@ export function compileApp(app: App): CompiledApp {
   const keys = Object.keys(app.routes);
   const routes = keys.map(parseRoute);
   const taskIndexes = new Int32Array(keys.length + 1).fill(NOT_DELEGATED);
+  const inputs: CompiledApp['inputs'][number][] = [];
+  const responds: CompiledApp['responds'][number][] = [];
   const handlers = keys.map((key, route): Handler => {
-    const answer = app.routes[key]!;
+    const answer: Handler | StaticResponse | Delegation | HandOff = app.routes[key]!;
     if (typeof answer === 'function') return answer;
     if (answer instanceof StaticResponse) return answer.handler;
     if (answer instanceof HandOff) {
@@ -79,6 +87,8 @@ export function compileApp(app: App): CompiledApp {
     const task = tasks.findIndex(({ name }) => name === answer.task);
     if (task < 0) throw new AppError(`route "${key}": there is no task "${answer.task}"`);
     taskIndexes[route] = task;
+    inputs[route] = answer.input;
+    responds[route] = answer.respond;
     return refuse;
   });
   const staticResponses = keys.map((key) => {
@@ -93,10 +103,16 @@ export function compileApp(app: App): CompiledApp {
   const fallbackRoute = fallback === undefined ? NONE : keys.length;
   try {
     const router = new Router(routes);
-    return { router, handlers, staticResponses, fallbackRoute, taskIndexes, tasks, connections };
+    const common = { router, handlers, staticResponses, fallbackRoute };
+    return { ...common, taskIndexes, tasks, inputs, responds, connections };
   } catch (error) {
     throw new AppError((error as Error).message);
   }
+}
+
+/** The names of tasks, and behind them those of connection handlers: by index. */
+export function taskNames(app: CompiledApp): string[] {
+  return [...app.tasks, ...app.connections].map(({ name }) => name);
 }
 
 /** The handler of connections that a route hands to a worker, or undefined. */
@@ -135,16 +151,20 @@ export function appWithoutWorkers(app: CompiledApp): CompiledApp {
 }
 
 /** Makes an application of a module that exports one of another kind, or answers undefined. */
-export type Adapt = (module: { readonly default?: unknown }) => App | undefined;
+export type Adapt = (module: { readonly default?: unknown }) => AnyApp | undefined;
 
-/** Loads the module at `url` and compiles its default export, or what `adapt` makes of it. */
-export async function loadApp(url: string, adapt?: Adapt): Promise<CompiledApp> {
-  const module: { default?: Partial<App> } = await import(url);
-  const app = adapt?.(module) ?? module.default;
+/**
+ * Loads the module at `url` and compiles its default export, or what `adapt` makes of the module:
+ * an application, or a function that makes one for this server.
+ */
+export async function loadApp(url: string, server: AppServer, adapt?: Adapt): Promise<CompiledApp> {
+  const module: { default?: Partial<AnyApp> | AppMaker } = await import(url);
+  const made = adapt?.(module) ?? module.default;
+  const app = typeof made === 'function' ? made(server) : made;
   if (typeof app?.routes !== 'object' || app.routes === null) {
     throw new AppError(`${url} has no default export made with defineApp({ routes })`);
   }
-  return compileApp(app as App);
+  return compileApp(app as AnyApp);
 }
 
 function parseRoute(key: string): Route {

@@ -39,15 +39,15 @@ export function onLoop(handler: Handler, options: LoopHandlerOptions = {}): Loop
 }
 
 /** A route whose connections are handed to a worker, to the connection handler of this name. */
-export class HandOff {
-  readonly connection: string;
+export class HandOff<Name extends string = string> {
+  readonly connection: Name;
 
-  constructor(connection: string) {
+  constructor(connection: Name) {
     this.connection = connection;
   }
 }
 
 /** A route that hands the connection to the handler `connection` of the same application. */
-export function handOff(connection: string): HandOff {
+export function handOff<const Name extends string>(connection: Name): HandOff<Name> {
   return new HandOff(connection);
 }

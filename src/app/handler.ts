@@ -9,4 +9,8 @@ import type { Response } from './response.ts';
  * both objects throw whatever is asked of them. Those of a handler that ended before it returned
  * serve others of that kind, one after the other: it must not keep them.
  */
-export type Handler = (request: Request, response: Response) => void | Promise<void>;
+// biome-ignore lint/suspicious/noExplicitAny: a handler of any application
+export type Handler<Tasks = any /* any application */> = (
+  request: Request<Tasks>,
+  response: Response,
+) => void | Promise<void>;

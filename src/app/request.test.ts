@@ -1,18 +1,23 @@
-import { deepEqual, equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, fail, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { PARSE_COMPLETE, RequestParser } from '../http/request-parser.ts';
+import type { TaskCall } from './request.ts';
 import { BoundRequest } from './request.ts';
 
 const BEFORE = 'bytes before the request';
 
 /** A request bound to `text`, which does not begin where its memory begins. */
-function bound(text: string): BoundRequest {
+function bound(text: string, callTask?: () => TaskCall): BoundRequest {
   const all = Buffer.from(`other memory${BEFORE}${text}`, 'latin1');
   const bytes = new Uint8Array(new Uint8Array(all).buffer, 'other memory'.length);
   const parser = new RequestParser(REQUEST_LIMITS);
   const request = new BoundRequest(
-    { bodyLeft: 0, onBodyWanted: () => {} },
+    {
+      bodyLeft: 0,
+      onBodyWanted: () => {},
+      callTask: callTask ?? (() => fail('no task is delegated')),
+    },
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
     parser,
     100,
@@ -78,4 +83,24 @@ test('the signal aborts when the client ends its side, or the exchange has faile
     request.bind(BEFORE.length);
     equal(request.signal.aborted, false);
   }
+});
+
+test('a request that fails cancels the tasks that are awaited, and asks few others', () => {
+  const cancelled: number[] = [];
+  const calls: { settled: boolean }[] = [];
+  const request = bound(requestLine('GET', '/'), () => {
+    const index = calls.length;
+    const call = { result: Promise.resolve(), settled: false, cancel: () => cancelled.push(index) };
+    calls.push(call);
+    return call as unknown as TaskCall;
+  });
+  for (let index = 0; index < 100; index++) {
+    void request.delegate('task');
+    if (index % 10 !== 0) calls[index]!.settled = true;
+  }
+  request.fail(new Error('the peer has gone'));
+  const awaited = cancelled.filter((index) => !calls[index]!.settled);
+  equal(String(awaited), '0,10,20,30,40,50,60,70,80,90');
+  // Those that are settled are forgotten now and then.
+  equal(cancelled.length < 50, true);
 });

@@ -9,9 +9,11 @@ import { METHOD_NAMES, METHOD_OTHER } from '../http/method.ts';
 import { ExchangeError } from './exchange-error.ts';
 import type { BodySource } from './request-body.ts';
 import { RequestBody } from './request-body.ts';
+import type { InputArguments, ResultOf } from './task-types.ts';
 
 /** A request, for as long as its response has not ended. */
-export interface Request {
+// biome-ignore lint/suspicious/noExplicitAny: a request to any application
+export interface Request<Tasks = any /* any application */> {
   readonly method: string;
   /** The request target as it was sent, with its query (RFC 9112 section 3.2). */
   readonly target: string;
@@ -35,6 +37,29 @@ export interface Request {
   bytes(): Promise<Uint8Array>;
   /** The body as a whole, as UTF-8. @throws ExchangeError, as `bytes`. */
   text(): Promise<string>;
+  /**
+   * Delegates to a task of the application, and answers with its result: bytes are a copy. The
+   * input is a `Uint8Array`, or a value that JSON can say; it is read at once. When the client goes
+   * away meanwhile, the task is cancelled. @throws TaskError when there is no result.
+   */
+  delegate<Name extends keyof Tasks & string>(
+    task: Name,
+    ...input: InputArguments<Tasks[Name]>
+  ): Promise<ResultOf<Tasks[Name]>>;
+}
+
+/** A task that a handler awaits. */
+export interface TaskCall {
+  readonly result: Promise<unknown>;
+  /** True exactly when the result is there, or why there is none. */
+  readonly settled: boolean;
+  /** Nobody waits any more. */
+  cancel(): void;
+}
+
+/** Who receives the body of a request, and runs the tasks that its handler awaits. */
+export interface RequestSource extends BodySource {
+  callTask(task: string, input: unknown): TaskCall;
 }
 
 /** Where the parts of a head lie, relative to where it begins: see `http/request-parser.ts`. */
@@ -52,7 +77,7 @@ export interface RequestHead {
 }
 
 export class BoundRequest implements Request {
-  readonly #source: BodySource;
+  readonly #source: RequestSource;
   readonly #memory: Buffer;
   readonly #parser: RequestHead;
   readonly #wholeSizeMax: number;
@@ -61,11 +86,14 @@ export class BoundRequest implements Request {
   // Where the head begins, or -1 when there is no request.
   #start = -1;
   #body: RequestBody | undefined;
+  #calls: TaskCall[] | undefined;
+  // So many calls are kept until it is looked which of them are settled.
+  #callsMax = CALLS_MIN;
   #error: Error | undefined;
   #aborter: AbortController | undefined;
 
   /** `parser` has just parsed what is bound, in `memory`. */
-  constructor(source: BodySource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
+  constructor(source: RequestSource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
     this.#source = source;
     this.#memory = memory;
     this.#parser = parser;
@@ -140,6 +168,16 @@ export class BoundRequest implements Request {
     return this.bytes().then(utf8);
   }
 
+  // Control plane: who awaits a task allocates.
+  delegate(task: string, input?: unknown): Promise<never> {
+    this.#check();
+    const call = this.#source.callTask(task, input);
+    this.#calls ??= [];
+    if (this.#calls.length >= this.#callsMax) this.#forgetSettled(this.#calls);
+    this.#calls.push(call);
+    return call.result as Promise<never>;
+  }
+
   // What the connection calls.
 
   /** The body if the handler has asked for it. */
@@ -161,11 +199,25 @@ export class BoundRequest implements Request {
     this.#error = error;
     this.#body?.fail(error);
     this.#aborter?.abort(error);
+    if (this.#calls !== undefined) this.#cancel(this.#calls);
   }
 
   /** The client has ended its side: it may still read, but most have gone. */
   peerEnded(): void {
     this.#aborter?.abort(new ExchangeError('the client has ended the connection', 0));
+  }
+
+  // Control plane.
+  #forgetSettled(calls: TaskCall[]): void {
+    let kept = 0;
+    for (const call of calls) if (!call.settled) calls[kept++] = call;
+    calls.length = kept;
+    this.#callsMax = 2 * kept + CALLS_MIN;
+  }
+
+  // Control plane.
+  #cancel(calls: readonly TaskCall[]): void {
+    for (const call of calls) call.cancel();
   }
 
   /** Copies the head, whose bytes are about to go. Answers its size. Control plane. */
@@ -190,6 +242,7 @@ export class BoundRequest implements Request {
 }
 
 const FIELDS = new Fields();
+const CALLS_MIN = 16;
 
 function snapshot(head: RequestHead): RequestHead {
   const { size, method, methodOffset, methodSize, targetOffset, targetSize } = head;

@@ -308,6 +308,17 @@ export class BoundResponse implements Response {
     this.#bound = false;
   }
 
+  /** Memory of `buffer` is going to be used again: what was not taken of it is copied. */
+  detach(buffer: ArrayBufferLike): void {
+    if (this.body instanceof Uint8Array && this.body.buffer === buffer) {
+      this.body = new Uint8Array(this.body);
+    }
+    for (let index = 0; index < this.#pieces.length; index++) {
+      const piece = this.#pieces[index]!;
+      if (piece.buffer === buffer) this.#pieces[index] = new Uint8Array(piece);
+    }
+  }
+
   /** The peer is gone: what was not taken is dropped, and whoever waits is told. */
   fail(error: Error): void {
     this.#error = error;

@@ -71,6 +71,8 @@ export const Counter = {
   /** The worker that had the connection died. */
   closedThreadDied: 46,
   closedHandlerTimeout: 47,
+  /** Tasks that the accept thread ran itself because its task holders were taken. */
+  tasksRunInline: 48,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

@@ -42,6 +42,20 @@ export interface ServerOptions {
   readonly workerConcurrency: number;
   /** How long a task may take from its delegation, in milliseconds. */
   readonly taskTimeoutMs: number;
+  /** Bytes that the input or the result of a task may have at least. */
+  readonly taskSize: number;
+  /** The most tasks of one accept thread that wait or run; 0: what the memory plan says. */
+  readonly taskQueue: number;
+  /** What becomes of a task beyond them: 503, or it runs in the accept thread. */
+  readonly taskQueueFull: 'refuse' | 'inline';
+  /** The most workers that a task may end within a minute before it is refused; 0: any number. */
+  readonly taskDeaths: number;
+  /** By how much worker threads stand back when CPUs are short: nice(2), 0 to 19. */
+  readonly workerNice: number;
+  /** The most MiB of a worker's JavaScript heap; 0: what Node says. */
+  readonly workerHeap: number;
+  /** The demo has routes that harm: see `demo/app.ts`. */
+  readonly demoFaults: boolean;
   /** How long the demo's slow task takes, in milliseconds. */
   readonly slowDuration: number;
   /** Timeouts and limits of requests. */

@@ -1,7 +1,7 @@
 // Promises that code of the user hands to an engine which does not await them. Data plane.
 
 export interface Thenable {
-  then(fulfilled: () => void, rejected: (error: unknown) => void): unknown;
+  then(fulfilled: (value: unknown) => void, rejected: (error: unknown) => void): unknown;
 }
 
 export function isThenable(value: unknown): value is Thenable {

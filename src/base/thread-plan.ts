@@ -65,7 +65,8 @@ export type Command =
 
 /** To the main thread. */
 export type Report =
-  | { readonly kind: 'ready' }
+  /** `tasks`: the names of tasks, and behind them those of connection handlers, by index. */
+  | { readonly kind: 'ready'; readonly tasks: readonly string[] }
   /** After `retire`: this thread accepts nothing more. */
   | { readonly kind: 'retired' }
   /** The thread may be ended: timers or sockets of the application may keep it alive. */

@@ -57,6 +57,13 @@ test('what is not said has a default', () => {
       slowDuration: 30,
       workerConcurrency: 32,
       taskTimeoutMs: 30_000,
+      taskSize: 2048,
+      taskQueue: 0,
+      taskQueueFull: 'refuse',
+      taskDeaths: 5,
+      workerNice: 0,
+      workerHeap: 0,
+      demoFaults: false,
       requests: REQUESTS,
       backend: 'auto',
       verbose: false,
@@ -264,7 +271,14 @@ test('the help lists every option with its short form and its default', () => {
     ['worker-threads N', 'w', 'as many as accept threads'],
     ['worker-concurrency N', undefined, '32'],
     ['task-timeout SECONDS', undefined, '30'],
+    ['task-size BYTES', undefined, '2048'],
+    ['task-queue N', undefined, 'as the capacity, up to 4096'],
+    ['task-queue-full POLICY', undefined, 'refuse'],
+    ['task-deaths N', undefined, '5'],
+    ['worker-nice N', undefined, '0'],
+    ['worker-heap MIB', undefined, 'as Node decides'],
     ['slow-duration MS', 'D', '30'],
+    ['demo-faults', undefined, undefined],
     ['keep-alive-timeout SECONDS', undefined, '75'],
     ['header-timeout SECONDS', undefined, '20'],
     ['body-timeout SECONDS', undefined, '20'],
@@ -291,4 +305,21 @@ test('the help lists every option with its short form and its default', () => {
 
 test('a program that serves has the same defaults', () => {
   deepEqual(completeOptions({}), parseCommandLine([], {}).server);
+});
+
+test('the bounds of tasks depend on each other', () => {
+  const { server } = parse('-A 4 --task-queue 3840 --task-size 4096 --task-queue-full inline');
+  deepEqual([server.taskQueue, server.taskSize, server.taskQueueFull], [3840, 4096, 'inline']);
+  match(usageError('-A 4 --task-queue 3841'), /--task-queue is a whole number from 1 to 3840/);
+  match(usageError('-A 4 --task-queue 200 --task-size 16777216'), /from 1 to 128/);
+  match(usageError('--task-size 63'), /--task-size is a whole number from 64 to 16777216/);
+  match(usageError('--task-queue-full wait'), /--task-queue-full is refuse or inline, not "wait"/);
+});
+
+test('workers have a priority and a heap', () => {
+  const { server } = parse('--worker-nice 19 --worker-heap 64 --demo-faults');
+  deepEqual([server.workerNice, server.workerHeap, server.demoFaults], [19, 64, true]);
+  match(usageError('--worker-nice -1'), /--worker-nice/);
+  match(usageError('--worker-nice 20'), /from 0 to 19/);
+  match(usageError('--worker-heap 8'), /from 16 to/);
 });

@@ -77,11 +77,54 @@ const OPTIONS: readonly OptionSpec[] = [
     fallback: '30',
   },
   {
+    name: 'task-size',
+    value: 'BYTES',
+    help: 'what the input or the result of a task may have',
+    fallback: '2048',
+  },
+  {
+    name: 'task-queue',
+    value: 'N',
+    help: 'most tasks of one accept thread that wait or run',
+    fallback: '',
+    fallbackHelp: 'as the capacity, up to 4096',
+  },
+  {
+    name: 'task-queue-full',
+    value: 'POLICY',
+    help: 'refuse: 503; inline: the accept thread runs what is more',
+    fallback: 'refuse',
+  },
+  {
+    name: 'task-deaths',
+    value: 'N',
+    help: 'workers that a task may end in a minute, then 503; 0: any number',
+    fallback: '5',
+  },
+  {
+    name: 'worker-nice',
+    value: 'N',
+    help: 'lowers the priority of workers where CPUs are short, 0 to 19',
+    fallback: '0',
+  },
+  {
+    name: 'worker-heap',
+    value: 'MIB',
+    help: 'largest JavaScript heap of a worker; one that needs more is replaced',
+    fallback: '',
+    fallbackHelp: 'as Node decides',
+  },
+  {
     name: 'slow-duration',
     short: 'D',
     value: 'MS',
     help: "how long the demo's slow task takes, in milliseconds",
     fallback: '30',
+  },
+  {
+    name: 'demo-faults',
+    help: 'the demo serves /test/fail too, which ends or blocks workers',
+    fallback: 'false',
   },
   {
     name: 'keep-alive-timeout',
@@ -154,6 +197,12 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'version', help: 'show the version', fallback: 'false' },
 ];
 
+/** Bytes of a task, and of all tasks together. */
+const TASK_SIZE_MAX = 16 * 1024 * 1024;
+const TASKS_SIZE_MAX = 8 * 1024 * 1024 * 1024;
+/** The most tasks of a server: what the queue can name, and one to spare for each thread. */
+const TASKS_MAX = 15_360;
+
 export interface CommandLine {
   readonly server: ServerOptions;
   /** The application's module, as it was named; undefined for the demo. */
@@ -178,6 +227,17 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
   const acceptThreads = integer(read, 'accept-threads', 1, 1024);
   const workerThreads =
     read('worker-threads') === '' ? acceptThreads : integer(read, 'worker-threads', 0, 4096);
+  const taskSize = integer(read, 'task-size', 64, TASK_SIZE_MAX);
+  const taskQueueMax = Math.floor(TASKS_SIZE_MAX / acceptThreads / taskSize);
+  const taskQueue =
+    read('task-queue') === ''
+      ? 0
+      : integer(
+          read,
+          'task-queue',
+          1,
+          Math.min(taskQueueMax, Math.floor(TASKS_MAX / acceptThreads)),
+        );
   return {
     server: {
       port: integer(read, 'port', 0, 65_535),
@@ -187,6 +247,13 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
       workerThreads,
       workerConcurrency: integer(read, 'worker-concurrency', 1, 65_536),
       taskTimeoutMs: seconds(read, 'task-timeout', 86_400),
+      taskSize,
+      taskQueue,
+      taskQueueFull: taskQueueFull(read('task-queue-full')),
+      taskDeaths: integer(read, 'task-deaths', 0, 1_000_000),
+      workerNice: integer(read, 'worker-nice', 0, 19),
+      workerHeap: read('worker-heap') === '' ? 0 : integer(read, 'worker-heap', 16, 1_048_576),
+      demoFaults: flag(read, 'demo-faults'),
       slowDuration: integer(read, 'slow-duration', 0, 86_400_000),
       requests: {
         keepAliveTimeoutMs: seconds(read, 'keep-alive-timeout', 86_400),
@@ -313,6 +380,11 @@ function flag(read: Read, name: string): boolean {
 function address(host: string): string {
   if (isIP(host) === 0) throw new UsageError(`--host is an IPv4 or IPv6 address, not "${host}"`);
   return host;
+}
+
+function taskQueueFull(policy: string): ServerOptions['taskQueueFull'] {
+  if (policy === 'refuse' || policy === 'inline') return policy;
+  throw new UsageError(`--task-queue-full is refuse or inline, not "${policy}"`);
 }
 
 function backend(name: string): ServerOptions['backend'] {

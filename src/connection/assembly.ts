@@ -79,6 +79,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
       bodySizeMax: requests.bodySizeMax,
       onResponse: (exchange) => responseSide.pump(exchange.slot),
       onBodyWanted: (exchange) => hooks.onBodyWanted(exchange.slot),
+      callTask: (task, input) => requestSide.tasks.call(task, input),
     },
     table,
   );
@@ -106,7 +107,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     onUserCode,
     onProgress: (slot) => hooks.onProgress(slot),
   });
-  const requestSide = new RequestSide({
+  const requestSide: RequestSide = new RequestSide({
     app,
     bytes,
     table,

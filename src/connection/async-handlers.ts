@@ -2,8 +2,9 @@
 //
 // Owner: one thread. Control plane: an async handler allocates its promise anyway.
 
+import type { CompiledApp } from '../app/compiled-app.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
-import type { Handler } from '../app/handler.ts';
+import { TaskError } from '../app/task-error.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Thenable } from '../base/thenable.ts';
@@ -27,12 +28,14 @@ export class AsyncHandlers {
     sink: FailureSink,
     counters: Counters,
     log: (message: string, error?: unknown) => void,
-    handlers: readonly Handler[],
+    { handlers, responds }: CompiledApp,
   ) {
     this.#sink = sink;
     this.#counters = counters;
     this.#log = log;
-    this.#answersLater = Uint8Array.from(handlers, isAsync);
+    this.#answersLater = Uint8Array.from(handlers, (handler, route) =>
+      isAsync(responds[route] ?? handler),
+    );
   }
 
   /** A route's handler is about to be called; its exchange is going to be queued if `queues`. */
@@ -65,8 +68,12 @@ export class AsyncHandlers {
   }
 
   #fail(exchange: Exchange, error: unknown): void {
-    // A body that was too large or malformed is the peer's fault.
-    if (error instanceof ExchangeError && error.status > 0) {
+    // A body that was too large or malformed is the peer's fault; that there are too many tasks, or
+    // that one takes too long, is counted.
+    const isKnown =
+      (error instanceof ExchangeError && error.status > 0) ||
+      (error instanceof TaskError && error.status > 500);
+    if (isKnown) {
       this.#sink.fail(exchange, error, error.status, HANDLER_FAILED);
       return;
     }
@@ -78,10 +85,11 @@ export class AsyncHandlers {
 
   // That the peer is gone is no news.
   #logUnlessGone(error: unknown): void {
+    if (error instanceof TaskError && error.code === 'cancelled') return;
     if (!(error instanceof ExchangeError)) this.#log('a handler failed after its response', error);
   }
 }
 
-function isAsync(handler: Handler): number {
+function isAsync(handler: { readonly constructor: { readonly name: string } }): number {
   return handler.constructor.name === 'AsyncFunction' ? 1 : 0;
 }

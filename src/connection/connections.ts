@@ -6,6 +6,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count, countUp } from '../base/counters.ts';
+import { TEXT } from '../delegate/task-holders.ts';
 import type { DateField } from '../http/date-field.ts';
 import type { Io } from '../io/io.ts';
 import { ACCEPT, CLOSE, RECV, SEND } from '../io/token.ts';
@@ -42,6 +43,7 @@ import type { RequestSide } from './request-side.ts';
 import type { ResponseSide } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
 import { SEND_DRAINED, SEND_FAILED } from './send-side.ts';
+import type { TaskSide } from './task-side.ts';
 import type { Travel } from './travel.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -62,6 +64,7 @@ export class Connections {
   readonly #responseSide: ResponseSide;
   readonly #requestSide: RequestSide;
   readonly #waiting: Waiting;
+  readonly #tasks: TaskSide;
   readonly #date: DateField;
   // Connections whose unread bytes are looked at in the deferred phase: those with the flag
   // DEFERRED.
@@ -89,6 +92,7 @@ export class Connections {
     this.#waiting = parts.waiting;
     this.travel = parts.travel;
     this.ending = parts.ending;
+    this.#tasks = parts.requestSide.tasks;
     this.#deferred = new SlotQueue(capacity);
   }
 
@@ -118,7 +122,7 @@ export class Connections {
     else unreachable(operation as never);
   }
 
-  /** The result of a task, for the exchange that was delegated; it may be gone. */
+  /** See `TaskSide.onDone`. */
   onTaskDone(
     index: number,
     generation: number,
@@ -126,17 +130,13 @@ export class Connections {
     result: Uint8Array,
     offset: number,
     size: number,
+    kind = TEXT,
   ): void {
-    const exchange = this.#exchanges.find(index, generation);
-    // One that was late may still wait to be told so.
-    if (exchange?.delegated !== true) count(this.#counters, Counter.completionsStale);
-    else this.#responseSide.onTaskDone(exchange, status, result, offset, size);
+    this.#tasks.onDone(index, generation, status, result, offset, size, kind);
   }
 
-  /** The task of an exchange has overrun its deadline: RFC 9110 section 15.6.5. */
   onTaskLate(index: number, generation: number): void {
-    const exchange = this.#exchanges.find(index, generation);
-    if (exchange?.delegated === true) this.#responseSide.onTaskLate(exchange);
+    this.#tasks.onLate(index, generation);
   }
 
   beginTick(): void {

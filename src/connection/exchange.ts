@@ -10,12 +10,13 @@
 //
 // Owner: one thread. Data plane.
 
-import type { RequestHead } from '../app/request.ts';
+import type { RequestHead, RequestSource, TaskCall } from '../app/request.ts';
 import { BoundRequest } from '../app/request.ts';
-import type { BodySource, RequestBody } from '../app/request-body.ts';
+import type { RequestBody } from '../app/request-body.ts';
 import type { ResponseSink } from '../app/response.ts';
 import { BoundResponse } from '../app/response.ts';
 import type { Clock } from '../base/clock.ts';
+import { TEXT } from '../delegate/task-holders.ts';
 import { BODY_STATE_WORDS } from '../http/body-decoder.ts';
 import { CONNECTION_DEFAULT } from '../http/response-writer.ts';
 import { NONE } from '../memory/pool.ts';
@@ -31,6 +32,8 @@ export interface ExchangeContext {
   onResponse(exchange: Exchange): void;
   /** The handler waits for bytes of the body. */
   onBodyWanted(exchange: Exchange): void;
+  /** The handler delegates to a task. */
+  callTask(task: string, input: unknown): TaskCall;
 }
 
 // How much of the request's body has come.
@@ -44,7 +47,7 @@ export const BODY_DROPPED = 2;
 /** `status` of an exchange whose response is what the handler says. */
 export const BY_HANDLER = 0;
 
-export class Exchange implements BodySource, ResponseSink {
+export class Exchange implements RequestSource, ResponseSink {
   /** The place in the pool. With the generation it names the exchange to a task. */
   readonly index: number;
   /** The connection, NONE unless queued. */
@@ -61,12 +64,18 @@ export class Exchange implements BodySource, ResponseSink {
   used = false;
   /** True exactly when a task is awaited. */
   delegated = false;
+  /** The route of the task. */
+  route = NONE;
+  /** True exactly when the response of a result is being formed: none of it is sent meanwhile. */
+  responding = false;
   /** The status that the server or a task answers with, or BY_HANDLER. */
   status = BY_HANDLER;
   /** What a task answers with: so many bytes of `result`. */
   result: Uint8Array | undefined;
   resultOffset = 0;
   resultSize = 0;
+  /** TEXT, BYTES or JSON_TEXT. */
+  resultKind = TEXT;
   /** True exactly when `status` comes with a text that says what it means, and with `extra`. */
   isError = false;
   /** Prepared field lines of an error response. */
@@ -161,6 +170,10 @@ export class Exchange implements BodySource, ResponseSink {
 
   onResponse(): void {
     if (this.slot !== NONE) this.#context.onResponse(this);
+  }
+
+  callTask(task: string, input: unknown): TaskCall {
+    return this.#context.callTask(task, input);
   }
 
   onBodyWanted(): void {

@@ -17,6 +17,9 @@ test('connections share what is pipelined; the first exchange of each is its own
       bodySizeMax: 0,
       onResponse: () => {},
       onBodyWanted: () => {},
+      callTask: () => {
+        throw new Error('no task is awaited');
+      },
     },
     table,
   );

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, fail, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock, REQUESTS } from '../../test/support/unit-connection-bench.ts';
 import { FakeIo } from '../../test/support/unit-fake-io.ts';
@@ -80,6 +80,7 @@ class Fixture {
         bodySizeMax: 0,
         onResponse: () => {},
         onBodyWanted: () => {},
+        callTask: () => fail('no task is delegated'),
       },
       table,
     );
@@ -91,7 +92,13 @@ class Fixture {
       this.exchanges,
       this.sendSide,
       this.recvSide,
-      { delegate: () => 0, cancel: (exchange) => this.cancelled.push(exchange) },
+      {
+        inputSizeMax: 0,
+        delegate: () => 0,
+        delegateInput: () => 0,
+        call: () => fail('no task is awaited'),
+        cancel: (exchange) => this.cancelled.push(exchange),
+      },
       undefined,
       counters,
     );

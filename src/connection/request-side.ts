@@ -47,16 +47,16 @@ import type { RequestSideOptions } from './request-side-options.ts';
 import type { ResponseSide } from './response-side.ts';
 import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
-import type { TaskDelegation } from './task-delegation.ts';
+import { RETRY_AFTER, TaskSide } from './task-side.ts';
 
 /** Bytes that handlers of a thread may have copied of their requests: heads, and whole bodies. */
 export const REQUEST_MEMORY_MAX = 256 * 1024 * 1024;
 const FAILED = new ExchangeError('the handler has failed', 0);
-const RETRY_AFTER = new TextEncoder().encode('Retry-After: 1\r\n');
 
 export class RequestSide {
   readonly parser: RequestParser;
   readonly bodySide: BodySide;
+  readonly tasks: TaskSide;
   readonly #app: CompiledApp;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -65,7 +65,6 @@ export class RequestSide {
   readonly #sendSide: SendSide;
   readonly #responseSide: ResponseSide;
   readonly #counters: Counters;
-  readonly #delegation: TaskDelegation;
   readonly #departures: Departures | undefined;
   readonly #requestsMax: number;
   readonly #onBroken: (slot: number, reason: number) => void;
@@ -90,7 +89,6 @@ export class RequestSide {
     this.#sendSide = options.sendSide;
     this.#responseSide = options.responseSide;
     this.#counters = options.counters;
-    this.#delegation = options.delegation;
     this.#departures = options.departures;
     this.#requestsMax = options.requestsMax;
     this.#onBroken = options.onBroken;
@@ -100,7 +98,8 @@ export class RequestSide {
       each === undefined ? undefined : options.responseSide.prepare(each),
     );
     this.#refusals = new Refusals(options.app.router, options.bytes, options.parser);
-    this.#handlers = new AsyncHandlers(this, options.counters, options.log, options.app.handlers);
+    this.#handlers = new AsyncHandlers(this, options.counters, options.log, options.app);
+    this.tasks = new TaskSide(options, this.#handlers);
     this.bodySide = new BodySide({ ...options, failures: this });
   }
 
@@ -321,7 +320,7 @@ export class RequestSide {
     }
     exchanges.enqueueCurrent(slot);
     if (exchange.bodyState !== BODY_DONE) exchanges.setReceiving(slot, exchange.index);
-    if (task !== NOT_DELEGATED) this.#delegate(exchange, task, start);
+    if (task !== NOT_DELEGATED) this.tasks.delegate(exchange, task, route, start);
     else if (exchange.status === BY_HANDLER) this.#awaitHandler(exchange);
     else exchange.request.unbind();
     this.#responseSide.pump(slot);
@@ -377,18 +376,5 @@ export class RequestSide {
     exchange.response.unbind();
     // What was kept of its body would be found again.
     if (exchange.requestBody !== undefined) exchange.renew();
-  }
-
-  #delegate(exchange: Exchange, task: number, start: number): void {
-    exchange.delegated = true;
-    const status = this.#delegation.delegate(
-      task,
-      exchange.index,
-      this.#exchanges.generation(exchange),
-      start + this.parser.targetOffset,
-      this.parser.targetSize,
-    );
-    if (status === 0) count(this.#counters, Counter.tasksDelegated);
-    else exchange.fail(status, status === 503 ? RETRY_AFTER : null);
   }
 }

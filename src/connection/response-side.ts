@@ -13,9 +13,9 @@ import { ExchangeError } from '../app/exchange-error.ts';
 import type { BoundResponse } from '../app/response.ts';
 import { LENGTH_UNKNOWN } from '../app/response.ts';
 import type { StaticResponse } from '../app/static-response.ts';
-import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
+import { BYTES as BYTES_KIND, JSON_TEXT } from '../delegate/task-holders.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import type { PreparedResponse } from '../http/prepared-response.ts';
 import type { ResponseWriter } from '../http/response-writer.ts';
@@ -45,6 +45,7 @@ export const RESPONSE_SPACE_MIN = 8192;
 /** Rather than a smaller piece of a body, none is written until the block has drained. */
 const PIECE_SIZE_MIN = 512;
 const BYTES = new TextEncoder().encode('application/octet-stream');
+const APPLICATION_JSON = new TextEncoder().encode('application/json');
 const CHUNK_FRAME_SIZE_MAX = CHUNK_HEAD_SIZE_MAX + CHUNK_END_SIZE + LAST_CHUNK_SIZE;
 
 export interface ResponseSideOptions {
@@ -138,35 +139,6 @@ export class ResponseSide {
     return this.#writer.error(space, status, exchange.connection, exchange.headOnly, extra);
   }
 
-  /** The task of an exchange is done: its result is the response. */
-  onTaskDone(
-    exchange: Exchange,
-    status: number,
-    result: Uint8Array,
-    offset: number,
-    size: number,
-  ): void {
-    assert(exchange.delegated, 'the result of a task is awaited');
-    exchange.delegated = false;
-    exchange.status = status;
-    exchange.isError = size === 0 && status >= 500;
-    exchange.result = result;
-    exchange.resultOffset = offset;
-    exchange.resultSize = size;
-    this.pump(exchange.slot);
-    if (exchange.result !== result) return;
-    // It has to wait for its turn, or for space, and the task's memory is needed again.
-    // A copy: `slice` of a Buffer, such as the task's memory is, would be a view of it.
-    exchange.result = new Uint8Array(result.subarray(offset, offset + size));
-    exchange.resultOffset = 0;
-  }
-
-  /** The task of an exchange is late: RFC 9110 15.6.5. */
-  onTaskLate(exchange: Exchange): void {
-    exchange.fail(504, null);
-    this.pump(exchange.slot);
-  }
-
   /** Goes on with the responses of a connection as far as they and the space go. */
   pump(slot: number): void {
     const exchanges = this.#exchanges;
@@ -182,7 +154,7 @@ export class ResponseSide {
 
   // True exactly when the response is complete.
   #write(slot: number, exchange: Exchange): boolean {
-    if (exchange.delegated) return false;
+    if (exchange.delegated || exchange.responding) return false;
     const { response } = exchange;
     if (!exchange.headWritten) {
       if (exchange.expectsContinue && exchange.requestBody?.isWanted === true) {
@@ -258,7 +230,8 @@ export class ResponseSide {
     }
     const size = exchange.resultSize;
     if (size === 0) return this.#writer.empty(at, status, connection);
-    const end = this.#writer.head(at, status, connection, size, TEXT_PLAIN);
+    const type = resultType(exchange.resultKind);
+    const end = this.#writer.head(at, status, connection, size, type);
     if (headOnly) return end;
     const from = exchange.resultOffset;
     for (let index = 0; index < size; index++) {
@@ -386,6 +359,12 @@ function contentType(response: BoundResponse): Uint8Array | null {
   if (response.isTyped || !hasContent(status)) return null;
   if (typeof body === 'string') return TEXT_PLAIN;
   return body === undefined ? null : BYTES;
+}
+
+/** The media type of what a task answers with: RFC 8259 section 11 for JSON. */
+export function resultType(kind: number): Uint8Array {
+  if (kind === JSON_TEXT) return APPLICATION_JSON;
+  return kind === BYTES_KIND ? BYTES : TEXT_PLAIN;
 }
 
 function responseCounter(status: number): number {

@@ -1,5 +1,7 @@
 // What the connections ask of whoever runs the tasks. Types only.
 
+import type { TaskCall } from '../app/request.ts';
+
 /** Runs a task, in a worker or in this thread. */
 export interface TaskDelegation {
   /**
@@ -13,6 +15,18 @@ export interface TaskDelegation {
     offset: number,
     size: number,
   ): number;
+  /** The most bytes of an input. */
+  readonly inputSizeMax: number;
+  /** As `delegate`, with an input of BYTES or JSON_TEXT that is no larger than `inputSizeMax`. */
+  delegateInput(
+    task: number,
+    exchange: number,
+    generation: number,
+    input: string | Uint8Array,
+    kind: number,
+  ): number;
+  /** Delegates for a handler, which is told what becomes of it. */
+  call(task: number, name: string, input: string | Uint8Array, kind: number): TaskCall;
   /** Nobody waits for the result of the exchange's task any more. */
   cancel(exchange: number): void;
 }

@@ -9,18 +9,26 @@
 // A push is a compare-and-exchange of `top`. It cannot mistake an old `top` for a new one (the
 // "ABA" error): the new holder's link is the value compared with, whatever lies below it, and
 // nobody takes single holders. A worker that dies before its push leaves only its own holder
-// unpublished; its state word tells, see `layout.ts`.
+// unpublished. Then the main thread makes all that it had done ORPHANED, and adds to `deaths`: the
+// accept thread looks for orphans, then takes the stack: an orphan that it saw, and that is not in
+// what it took, was never pushed.
 
 import { assert, VERIFY } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';
 import { type DelegateMemory, delegateLayout, LINE_WORDS } from './layout.ts';
-import { DONE, type TaskHolders } from './task-holders.ts';
+import { DONE, ORPHANED, type TaskHolders } from './task-holders.ts';
 
 export class CompletionStack {
   readonly acceptThread: number;
   readonly #holders: TaskHolders;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #top: number;
+  readonly #deaths: number;
+  // What `#deaths` was when orphans were last looked for.
+  #deathsSeen: number;
+  readonly #first: number;
+  // By holder of this thread.
+  readonly #isOrphan: Uint8Array;
 
   constructor(memory: DelegateMemory, holders: TaskHolders, acceptThread: number) {
     assert(acceptThread >= 0, 'accept threads are numbered from zero');
@@ -29,6 +37,10 @@ export class CompletionStack {
     this.#holders = holders;
     this.#words = new Int32Array(memory.buffer);
     this.#top = delegateLayout(memory.options).completions + acceptThread * LINE_WORDS;
+    this.#deaths = this.#top + 1;
+    this.#deathsSeen = Atomics.load(this.#words, this.#deaths);
+    this.#first = acceptThread * memory.options.holdersPerAcceptThread;
+    this.#isOrphan = new Uint8Array(memory.options.holdersPerAcceptThread);
   }
 
   /** Publishes a holder that is done. Any thread. */
@@ -46,6 +58,10 @@ export class CompletionStack {
   takeAll(): number {
     // The load spares an idle thread the exchange, which would take the line from the workers.
     if (this.isEmpty()) return NONE;
+    const deaths = Atomics.load(this.#words, this.#deaths);
+    const isBereaved = deaths !== this.#deathsSeen;
+    // Before the stack is taken: what is an orphan now, and was pushed, is in what is taken then.
+    if (isBereaved) this.#findOrphans();
     let holder = Atomics.exchange(this.#words, this.#top, NONE);
     let oldest = NONE;
     let count = 0;
@@ -57,11 +73,38 @@ export class CompletionStack {
       count++;
     }
     if (VERIFY) this.#invariants(oldest, count);
-    return oldest;
+    if (!isBereaved) return oldest;
+    this.#deathsSeen = deaths;
+    return this.#addOrphans(oldest);
   }
 
+  /** False: `takeAll` has something to look at, mostly a holder. */
   isEmpty(): boolean {
-    return Atomics.load(this.#words, this.#top) === NONE;
+    if (Atomics.load(this.#words, this.#top) !== NONE) return false;
+    return Atomics.load(this.#words, this.#deaths) === this.#deathsSeen;
+  }
+
+  /** A worker has died, and what it had done is ORPHANED. The accept thread has to be woken. */
+  addDeath(): void {
+    Atomics.add(this.#words, this.#deaths, 1);
+  }
+
+  #findOrphans(): void {
+    for (let index = 0; index < this.#isOrphan.length; index++) {
+      this.#isOrphan[index] = this.#holders.state(this.#first + index) === ORPHANED ? 1 : 0;
+    }
+  }
+
+  // Puts those that were not published before the list that begins at `oldest`.
+  #addOrphans(oldest: number): number {
+    let first = oldest;
+    for (let index = 0; index < this.#isOrphan.length; index++) {
+      const orphan = this.#first + index;
+      if (this.#isOrphan[index] === 0 || isIn(this.#holders, oldest, orphan)) continue;
+      this.#holders.setNext(orphan, first);
+      first = orphan;
+    }
+    return first;
   }
 
   // A holder that was pushed twice makes a cycle, which its reversal goes through and leaves.
@@ -70,4 +113,9 @@ export class CompletionStack {
     for (let i = 0; i < count; i++) holder = this.#holders.next(holder);
     assert(holder === NONE, 'a list of completions has no cycle');
   }
+}
+
+function isIn(holders: TaskHolders, oldest: number, holder: number): boolean {
+  for (let at = oldest; at !== NONE; at = holders.next(at)) if (at === holder) return true;
+  return false;
 }

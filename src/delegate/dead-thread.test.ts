@@ -1,11 +1,11 @@
-import { deepEqual, equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { NONE } from '../memory/pool.ts';
 import { repairDeadWorker } from './dead-thread.ts';
 import { Delegator } from './delegator.ts';
 import { createDelegateMemory, type DelegateMemory } from './layout.ts';
 import { workerSleepers } from './sleepers.ts';
-import { DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
+import { DONE, ORPHANED, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
 import { TaskIntake } from './task-intake.ts';
 import { TaskQueue } from './task-queue.ts';
 
@@ -133,4 +133,54 @@ test('only the number of a worker is repaired', () => {
   const wakeups = { wakeAcceptThread: () => {}, wakeWorker: () => {} };
   throws(() => repairDeadWorker(memory, 3, wakeups), /the worker existed/);
   throws(() => repairDeadWorker(memory, -1, wakeups), /the worker existed/);
+});
+
+test('a result that was not published before its worker died is found, and no other twice', () => {
+  const fixture = new Fixture();
+  for (const slot of [1, 2, 3]) fixture.delegate(0, slot);
+  fixture.delegate(1, 4);
+  const [published, lost, running] = [1, 1, 1].map((worker) => fixture.intakes[worker]!.take());
+  fixture.finish(1, published!);
+  fixture.holders.setStatus(lost!, 201);
+  fixture.holders.markDone(lost!, 3);
+  // Of another worker, which is about to publish it itself.
+  const others = fixture.intakes[2]!.take();
+  fixture.holders.setStatus(others, 202);
+  fixture.holders.markDone(others, 4);
+  deepEqual(fixture.results(1), []);
+  deepEqual(fixture.repair(), [1, 0]);
+  equal(fixture.holders.state(lost!), ORPHANED);
+  equal(fixture.holders.state(others), DONE);
+  ok(fixture.delegators[0]!.hasCompletions());
+  deepEqual(
+    fixture.results(0).map(({ slot, status }) => [slot, status]),
+    [
+      [2, 201],
+      [1, 200],
+      [3, 500],
+    ],
+  );
+  equal(running, 2);
+  ok(!fixture.delegators[0]!.hasCompletions());
+  deepEqual(fixture.results(0), []);
+  fixture.delegators[0]!.assertAllFree();
+  deepEqual(fixture.repair(), [0, 0]);
+});
+
+test('an orphan that its accept thread reads just now is freed once', () => {
+  const fixture = new Fixture();
+  const holder = fixture.delegate(0, 1);
+  fixture.intakes[1]!.take();
+  fixture.finish(1, holder);
+  const delegator = fixture.delegators[0]!;
+  delegator.takeCompletions();
+  equal(delegator.nextCompletion(), holder);
+  deepEqual(fixture.repair(), [0, 0]);
+  equal(fixture.holders.state(holder), ORPHANED);
+  delegator.release(holder);
+  deepEqual(fixture.results(0), []);
+  delegator.assertAllFree();
+  fixture.delegate(0, 2);
+  fixture.finish(1, fixture.intakes[1]!.take());
+  deepEqual(fixture.results(0), [{ slot: 2, status: 200, size: 0 }]);
 });

@@ -1,4 +1,4 @@
-// What a worker thread that died leaves in the shared memory, put right. Nobody waits for it in the
+// What a thread that died leaves in the shared memory, put right. Nobody waits for it in the
 // meantime: other workers go on, its own task and a wake-up it was asked for are all that hangs.
 //
 // Control plane. Runs in any thread that lives, the main thread mostly, when the dead one is known
@@ -6,10 +6,11 @@
 
 import { assert } from '../base/assert.ts';
 import { CompletionStack } from './completion-stack.ts';
+import { HandOffRecords } from './hand-off-records.ts';
 import type { DelegateMemory } from './layout.ts';
-import { workerSleepers } from './sleepers.ts';
+import { acceptSleepers, workerSleepers } from './sleepers.ts';
 import { STATUS_FAILED } from './task.ts';
-import { QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
+import { BUILDING, CONNECTION, DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 
 /** The eventfds: both are written without asking who sleeps. */
@@ -31,8 +32,8 @@ export interface Repair {
  * Ends what worker `worker` was doing when it died, and wakes every thread that it may have been
  * about to wake, or that another one may have counted on it for. A second call finds nothing.
  *
- * Not found is a task that the thread had marked as done and not published, which takes a death
- * between these two steps: only its accept thread could tell it from one that is being read.
+ * A task that the thread had marked as done may have been published or not, and only its accept
+ * thread can tell: it is ORPHANED, and told of the death.
  */
 export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups: Wakeups): Repair {
   const { acceptThreads, workerThreads } = memory.options;
@@ -42,6 +43,11 @@ export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups
   const queue = new TaskQueue(memory, holders);
   // Nobody claims it from here on.
   workerSleepers(memory).claim(worker);
+  const stacks = Array.from(
+    { length: acceptThreads },
+    (_, index) => new CompletionStack(memory, holders, index),
+  );
+  const orphaned = new Set<number>();
   const failedTasks: number[] = [];
   let requeued = 0;
   for (let holder = 0; holder < holders.count; holder++) {
@@ -50,15 +56,63 @@ export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups
       failedTasks.push(holders.taskIndex(holder));
       holders.setStatus(holder, STATUS_FAILED);
       holders.markDone(holder, thread);
-      new CompletionStack(memory, holders, holders.acceptThread(holder)).push(holder);
+      stacks[holders.acceptThread(holder)]!.push(holder);
+    } else if (state === DONE && holders.tryOrphan(holder, thread)) {
+      orphaned.add(holders.acceptThread(holder));
     } else if (state === QUEUED && queue.hasPassed(holder)) {
       // A thread that lives may be about to run it: then this entry will mean nothing.
       queue.pushAgain(holder);
       requeued++;
     }
   }
+  for (const acceptThread of orphaned) stacks[acceptThread]!.addDeath();
   // It may have claimed a sleeper and not written its eventfd, or been claimed itself.
   for (let index = 0; index < acceptThreads; index++) wakeups.wakeAcceptThread(index);
   for (let index = 0; index < workerThreads; index++) wakeups.wakeWorker(index);
   return { failed: failedTasks.length, failedTasks, requeued };
+}
+
+/**
+ * Frees what accept thread `acceptThread` had in hand when it died, and cancels what workers run
+ * for it, which its replacement inherits. Answers the descriptors of connections that waited for a
+ * worker: they are to be closed. Before the replacement is started, and some time after the death:
+ * a worker that was about to publish a result has done so.
+ */
+export function repairDeadAcceptThread(
+  memory: DelegateMemory,
+  acceptThread: number,
+  wakeups: Wakeups,
+): number[] {
+  const { acceptThreads, workerThreads, holdersPerAcceptThread: share } = memory.options;
+  assert(acceptThread >= 0 && acceptThread < acceptThreads, 'the accept thread existed');
+  const holders = new TaskHolders(memory);
+  const records = new HandOffRecords(memory, holders);
+  const fds: number[] = [];
+  const free = (holder: number): void => {
+    holders.setStatus(holder, STATUS_FAILED);
+    holders.markDone(holder, acceptThread);
+    holders.markFree(holder);
+  };
+  // Nobody claims it from here on.
+  acceptSleepers(memory).claim(acceptThread);
+  for (let holder = acceptThread * share; holder < (acceptThread + 1) * share; holder++) {
+    const state = holders.state(holder);
+    if (state === BUILDING) {
+      holders.runInline(holder, acceptThread);
+      free(holder);
+    } else if (state === QUEUED && holders.tryRun(holder, acceptThread)) {
+      if (holders.inputKind(holder) === CONNECTION) fds.push(records.fd(holder));
+      free(holder);
+    } else if (state === RUNNING && holders.thread(holder) === acceptThread) free(holder);
+    else if (state === RUNNING || state === QUEUED) holders.cancel(holder);
+    else if (state === DONE) holders.tryOrphan(holder, holders.thread(holder));
+  }
+  new TaskQueue(memory, holders).fillHoles(acceptThread * share);
+  for (let index = 0; index < workerThreads; index++) wakeups.wakeWorker(index);
+  return fds;
+}
+
+/** The replacement of an accept thread is there: it looks for what its predecessor had taken. */
+export function announceDeath(memory: DelegateMemory, acceptThread: number): void {
+  new CompletionStack(memory, new TaskHolders(memory), acceptThread).addDeath();
 }

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, notEqual, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { NONE } from '../memory/pool.ts';
 import { Delegator, TOO_LARGE } from './delegator.ts';
@@ -173,4 +173,31 @@ test('misuse is asserted: a release by another thread, or before the task was do
   const holder = fixture.delegate(0);
   throws(() => fixture.delegators[1]!.release(holder), /returns home/);
   throws(() => fixture.delegators[0]!.release(holder), /done|owner/);
+});
+
+test('an accept thread that asks without end takes neither holders nor cells of another', () => {
+  const fixture = new Fixture(1);
+  const intake = fixture.intakes[0]!;
+  // Many laps of the queue, which has 8 cells.
+  for (let round = 0; round < 50; round++) {
+    while (fixture.delegate(0) !== NONE);
+    const other = fixture.delegate(1);
+    notEqual(other, NONE);
+    equal(fixture.delegate(0), NONE);
+    // First in, first out: no more than a share is before the task of the other.
+    const taken = [intake.take(), intake.take(), intake.take(), intake.take()];
+    deepEqual(taken.indexOf(other), 3);
+    for (const holder of taken) {
+      fixture.runner.run(holder);
+      intake.finish(holder);
+    }
+    for (const delegator of fixture.delegators) {
+      delegator.takeCompletions();
+      for (let holder = delegator.nextCompletion(); holder !== NONE; ) {
+        delegator.release(holder);
+        holder = delegator.nextCompletion();
+      }
+      delegator.assertAllFree();
+    }
+  }
 });

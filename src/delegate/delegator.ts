@@ -13,7 +13,7 @@ import { NONE, Pool } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
 import { acceptSleepers, type Sleepers, workerSleepers } from './sleepers.ts';
-import { BUILDING, DONE, NO_DEADLINE, TaskHolders } from './task-holders.ts';
+import { BUILDING, FREE, NO_DEADLINE, sizeOf, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { TaskRunner } from './task-runner.ts';
 
@@ -33,6 +33,7 @@ export class Delegator {
   wakeupsCount = 0;
   readonly #pool: Pool;
   readonly #firstHolder: number;
+  readonly #sharedMax: number;
   readonly #queue: TaskQueue;
   readonly #completions: CompletionStack;
   readonly #workers: Sleepers;
@@ -40,24 +41,53 @@ export class Delegator {
   readonly #wakeWorker: (worker: number) => void;
   // By holder of this thread: 1 when nobody waits for its result.
   readonly #abandoned: Uint8Array;
+  // By holder of this thread: 1 when it is used by the thread that died in this one's place.
+  readonly #isInherited: Uint8Array;
   // Where `nextLate` goes on.
   #lateCursor = 0;
   // The oldest of the completions that were taken and not yet worked on.
   #oldest = NONE;
 
-  /** `wakeWorker` writes the eventfd of a worker. Control plane. */
-  constructor(memory: DelegateMemory, acceptThread: number, wakeWorker: (worker: number) => void) {
+  /**
+   * `wakeWorker` writes the eventfd of a worker. `spares` holders are kept for tasks that this
+   * thread runs because the others are taken. Control plane.
+   */
+  constructor(
+    memory: DelegateMemory,
+    acceptThread: number,
+    wakeWorker: (worker: number) => void,
+    spares = 0,
+  ) {
     const share = memory.options.holdersPerAcceptThread;
     this.acceptThread = acceptThread;
     this.holders = new TaskHolders(memory);
     this.#pool = new Pool('task holders', share);
     this.#abandoned = new Uint8Array(share);
     this.#firstHolder = acceptThread * share;
+    this.#sharedMax = share - spares;
     this.#queue = new TaskQueue(memory, this.holders);
     this.#completions = new CompletionStack(memory, this.holders, acceptThread);
     this.#workers = workerSleepers(memory);
     this.#acceptThreads = acceptSleepers(memory);
     this.#wakeWorker = wakeWorker;
+    this.#isInherited = new Uint8Array(share);
+    this.#inherit();
+  }
+
+  /** True exactly when the holder was used by the thread that died in this one's place. */
+  isInherited(holder: number): boolean {
+    return this.#isInherited[holder - this.#firstHolder] === 1;
+  }
+
+  /** The first holder of this thread. */
+  get firstHolder(): number {
+    return this.#firstHolder;
+  }
+
+  /** True exactly when the holder is of this thread's share. */
+  isOwn(holder: number): boolean {
+    const index = holder - this.#firstHolder;
+    return index >= 0 && index < this.#pool.capacity;
   }
 
   /** Holders of this thread that are not free. */
@@ -85,8 +115,45 @@ export class Delegator {
     assert(this.#workers.count > 0, 'with no workers, tasks are run inline');
     const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, deadlineMs);
     if (holder < 0) return holder;
-    this.#wake(this.#queue.push(holder, this.acceptThread));
+    this.send(holder);
     return holder;
+  }
+
+  /**
+   * Builds a task with an input of `kind`, a string as UTF-8; `send` or `runHere` follows. Answers
+   * its holder, NONE when this thread's share is dry, or TOO_LARGE.
+   */
+  build(
+    taskIndex: number,
+    exchange: number,
+    generation: number,
+    input: string | Uint8Array,
+    kind: number,
+    deadlineMs: number,
+    isSpare = false,
+  ): number {
+    if (sizeOf(input) > this.holders.payloadSize) {
+      this.tooLargeCount++;
+      return TOO_LARGE;
+    }
+    const holder = this.#acquire(isSpare);
+    if (holder === NONE) return NONE;
+    this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
+    this.holders.writeInput(holder, input, kind);
+    this.delegatedCount++;
+    return holder;
+  }
+
+  /** Gives a task that was built to the workers. */
+  send(holder: number): void {
+    assert(this.#workers.count > 0, 'with no workers, tasks are run inline');
+    this.#wake(this.#queue.push(holder, this.acceptThread));
+  }
+
+  /** Runs a task that was built in this thread: see `runInline`. */
+  runHere(runner: TaskRunner, holder: number): void {
+    this.holders.runInline(holder, this.acceptThread);
+    if (runner.run(holder)) this.finishInline(holder);
   }
 
   /**
@@ -94,9 +161,10 @@ export class Delegator {
    * `handOff` or `withdraw`. NONE when this thread's share is dry.
    */
   reserve(index: number, slot: number, generation: number): number {
-    const holder = this.#acquire();
+    const holder = this.#acquire(false);
     if (holder === NONE) return NONE;
     this.holders.build(holder, this.acceptThread, index, slot, generation, NO_DEADLINE);
+    this.holders.markConnection(holder);
     return holder;
   }
 
@@ -127,11 +195,20 @@ export class Delegator {
     offset: number,
     size: number,
     deadlineMs = 0,
+    isSpare = false,
   ): number {
-    const holder = this.#build(taskIndex, exchange, generation, bytes, offset, size, deadlineMs);
+    const holder = this.#build(
+      taskIndex,
+      exchange,
+      generation,
+      bytes,
+      offset,
+      size,
+      deadlineMs,
+      isSpare,
+    );
     if (holder < 0) return holder;
-    this.holders.runInline(holder, this.acceptThread);
-    if (runner.run(holder)) this.finishInline(holder);
+    this.runHere(runner, holder);
     return holder;
   }
 
@@ -154,7 +231,7 @@ export class Delegator {
   nextCompletion(): number {
     const holder = this.#oldest;
     if (holder === NONE) return NONE;
-    assert(this.holders.state(holder) === DONE, 'a completion is done');
+    assert(this.holders.isDone(holder), 'a completion is done');
     this.#oldest = this.holders.next(holder);
     this.completedCount++;
     return holder;
@@ -193,8 +270,7 @@ export class Delegator {
       const slot = this.#lateCursor++;
       if (this.#abandoned[slot] === 1 || !this.#pool.isUsed(slot)) continue;
       const holder = this.#firstHolder + slot;
-      const state = holders.state(holder);
-      if (state === DONE || state === BUILDING) continue;
+      if (holders.isDone(holder) || holders.state(holder) === BUILDING) continue;
       const deadlineMs = holders.deadlineMs(holder);
       if (deadlineMs !== NO_DEADLINE && msBetween(deadlineMs, nowMs) >= 0) return holder;
     }
@@ -207,6 +283,7 @@ export class Delegator {
     assert(this.holders.acceptThread(holder) === this.acceptThread, 'a holder returns home');
     this.holders.markFree(holder);
     this.#abandoned[holder - this.#firstHolder] = 0;
+    this.#isInherited[holder - this.#firstHolder] = 0;
     this.#pool.release(holder - this.#firstHolder);
   }
 
@@ -241,12 +318,13 @@ export class Delegator {
     offset: number,
     size: number,
     deadlineMs: number,
+    isSpare = false,
   ): number {
     if (size > this.holders.payloadSize) {
       this.tooLargeCount++;
       return TOO_LARGE;
     }
-    const holder = this.#acquire();
+    const holder = this.#acquire(isSpare);
     if (holder === NONE) return NONE;
     this.holders.build(holder, this.acceptThread, taskIndex, exchange, generation, deadlineMs);
     this.holders.setInput(holder, bytes, offset, size);
@@ -254,8 +332,26 @@ export class Delegator {
     return holder;
   }
 
-  #acquire(): number {
-    const slot = this.#pool.acquire();
+  // What a dead thread has left to workers comes back to this one, which wants nothing of it.
+  // Control plane.
+  #inherit(): void {
+    const { capacity } = this.#pool;
+    const isFree = (slot: number): boolean => this.holders.state(this.#firstHolder + slot) === FREE;
+    let used = capacity;
+    while (used > 0 && isFree(used - 1)) used--;
+    for (let slot = 0; slot < used; slot++) this.#pool.acquire();
+    for (let slot = used - 1; slot >= 0; slot--) {
+      if (isFree(slot)) this.#pool.release(slot);
+      else {
+        this.#abandoned[slot] = 1;
+        this.#isInherited[slot] = 1;
+      }
+    }
+  }
+
+  #acquire(isSpare: boolean): number {
+    const isTaken = !isSpare && this.#pool.used >= this.#sharedMax;
+    const slot = isTaken ? NONE : this.#pool.acquire();
     if (slot !== NONE) return this.#firstHolder + slot;
     this.dryCount++;
     return NONE;

@@ -90,6 +90,12 @@ export class HandOffRecords {
     return true;
   }
 
+  /** The blocks. Control plane. */
+  blocks(holder: number): number[] {
+    const first = this.#at(holder) + FIRST_BLOCK;
+    return [...this.#words.subarray(first, first + this.#words[this.#at(holder) + BLOCKS]!)];
+  }
+
   /** Takes the last block off, or answers -1. */
   takeBlock(holder: number): number {
     const at = this.#at(holder);

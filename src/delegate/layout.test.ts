@@ -69,7 +69,7 @@ test('options out of range are asserted', () => {
     [{ holdersPerAcceptThread: HOLDERS_MAX }, /fits a cell/],
     [{ holderSize: 100 }, /whole cache lines/],
     [{ holderSize: 64 }, /payload besides/],
-    [{ holderSize: 2 ** 20 }, /not larger than its limit/],
+    [{ holderSize: 2 ** 26 }, /not larger than its limit/],
   ];
   for (const [change, message] of bad)
     throws(() => delegateLayout({ ...options, ...change }), message);

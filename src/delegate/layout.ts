@@ -20,20 +20,27 @@
 //     before `head` moved                 nothing                   none
 //     after it, before RUNNING            QUEUED, position < head   queued again
 //     while the task ran                  RUNNING(it)               status 500, DONE(it), pushed
-//     after it, before its push           DONE(it), not in a stack  see below
+//     after it, before its push           DONE(it), not in a stack  ORPHANED, see below
 //     after it claimed an accept thread   a wake-up nobody got      wake every accept thread
 //     after it was claimed as a sleeper   a wake-up nobody got      wake every worker
 //
 //     an accept thread died               what is left              the repair
-//     after `tail` moved, before its cell a hole at `head`          TaskQueue.fillHole, wake all
-//     at any other time                   its holders               its replacement frees BUILDING
-//                                                                   and DONE ones; the others come
-//                                                                   back to it
+//     after `tail` moved, before its cell a hole in the queue       filled, all workers woken
+//     at any other time                   BUILDING, QUEUED, its own freed; descriptors of queued
+//                                         RUNNING                   connections are closed
+//     while workers ran its tasks         RUNNING(them)             cancelled; its replacement
+//                                                                   inherits them
+//     with completions it had taken       DONE, in no stack         ORPHANED, as below
 //
-// `repairDeadWorker` (`dead-thread.ts`) does what stands in the last column for a worker, except
-// for DONE: only an accept thread can tell such a holder from one that lies in its stack. Told of
-// the death, it would take its stack, and what is still DONE by that worker and in none of its
-// lists was lost; the worker's number could be given away after that. This is not there yet.
+// The replacement of an accept thread inherits every holder that is not free, and drops what comes
+// back in them.
+//
+// `repairDeadWorker` (`dead-thread.ts`) does what stands in the last column for a worker. Only an
+// accept thread can tell a holder that is done and was not published from one that lies in its
+// stack. So the main thread makes every DONE holder of the dead worker ORPHANED, adds to `deaths`
+// beside the stack, and wakes the accept thread. That looks for orphans, takes the stack, and what
+// was an orphan before and is not in what it took was lost. As the state word tells an orphan, the
+// worker's number may be given away at once.
 
 import { assert } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';
@@ -87,7 +94,7 @@ const HOLDER_MASK = HOLDERS_MAX - 1;
 const LAP_MASK = 2 ** (32 - HOLDER_BITS) - 1;
 
 export const HOLDER_SIZE_DEFAULT = 2048;
-const HOLDER_SIZE_MAX = 65_536;
+const HOLDER_SIZE_MAX = 2 ** 25;
 const LINE_SIZE = LINE_WORDS * 4;
 
 /** Where everything lies; also the memory plan's source for the size. Control plane. */
@@ -103,7 +110,7 @@ export function delegateLayout(options: DelegateOptions): DelegateLayout {
   assert(holderSize >= 2 * LINE_SIZE, 'a holder has a payload besides its header');
   assert(holderSize <= HOLDER_SIZE_MAX, 'a holder is not larger than its limit');
 
-  // More cells than holders: one to spare for each thread that may die, see `TaskQueue.fillHole`.
+  // More cells than holders: one to spare for each thread that may die, see `TaskQueue.fillHoles`.
   const cellsShift = Math.ceil(Math.log2(holdersCount + acceptThreads + workerThreads));
   const tail = LINE_WORDS;
   const workerSleepers = tail + LINE_WORDS;
@@ -174,6 +181,11 @@ export function cellLap(cell: number): number {
 
 export function cellHolder(cell: number): number {
   return cell & HOLDER_MASK;
+}
+
+/** Bytes of a holder whose payload has at least `payloadSize` bytes. Control plane. */
+export function holderSizeFor(payloadSize: number): number {
+  return wholeLines(payloadSize / 4) * 4 + LINE_SIZE;
 }
 
 // At least one line, so that a part that is empty still begins on a line of its own.

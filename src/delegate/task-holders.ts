@@ -12,10 +12,11 @@
 //     thread     thread     |              |
 //                           +--- inline ---+     (with no workers: RUNNING by the accept thread)
 //
-// A DONE holder still names the thread that ran it, see `layout.ts` for what that is good for.
+// A DONE holder still names the thread that ran it. When that dies, the main thread makes it
+// ORPHANED, which the accept thread frees like a DONE one: see `layout.ts`.
 // The header is one cache line, the payload follows:
 //
-//     [ state | task | slot | generation | position | status | sizes | next | deadline | ... ]
+//     [ state | task | slot | generation | position | status | sizes | next | deadline | kinds ]
 //     [ payload ... ]
 //
 // The payload first holds the input. The output overwrites it, so that both may use all of the
@@ -32,18 +33,21 @@ export const BUILDING = 1;
 export const QUEUED = 2;
 export const RUNNING = 3;
 export const DONE = 4;
+/** DONE by a thread that died: it may not have been published. */
+export const ORPHANED = 5;
 
 // The state word: the state in its low bits, the owning thread above.
 const STATE_BITS = 3;
 const STATE_MASK = (1 << STATE_BITS) - 1;
 
 // For each state, the set of states that may follow it.
-const FOLLOWERS = new Uint8Array(DONE + 1);
+const FOLLOWERS = new Uint8Array(ORPHANED + 1);
 FOLLOWERS[FREE] = 1 << BUILDING;
 FOLLOWERS[BUILDING] = (1 << QUEUED) | (1 << RUNNING);
 FOLLOWERS[QUEUED] = 1 << RUNNING;
 FOLLOWERS[RUNNING] = 1 << DONE;
-FOLLOWERS[DONE] = 1 << FREE;
+FOLLOWERS[DONE] = (1 << FREE) | (1 << ORPHANED);
+FOLLOWERS[ORPHANED] = 1 << FREE;
 
 // The words of the header.
 const STATE = 0;
@@ -57,6 +61,16 @@ const OUTPUT_SIZE = 7;
 const NEXT = 8;
 const DEADLINE = 9;
 const CANCELLED = 10;
+// How the bytes of the payload are meant, as one of the kinds below: of the input, of the output.
+const INPUT_KIND = 14;
+const OUTPUT_KIND = 15;
+
+/** An input: the target of a request. An output: text. */
+export const TEXT = 0;
+export const BYTES = 1;
+export const JSON_TEXT = 2;
+/** An input: no bytes, but a connection, see `hand-off-records.ts`. */
+export const CONNECTION = 3;
 
 const HEADER_SIZE = LINE_WORDS * 4;
 const POISON = 0xa5;
@@ -71,6 +85,8 @@ export class TaskHolders {
   readonly #first: number;
   readonly #holderWords: number;
   readonly #share: number;
+  // By holder, where one was asked for.
+  readonly #views: (Uint8Array<SharedArrayBuffer> | undefined)[] = [];
 
   constructor(memory: DelegateMemory) {
     const layout = delegateLayout(memory.options);
@@ -84,7 +100,7 @@ export class TaskHolders {
     this.#share = memory.options.holdersPerAcceptThread;
   }
 
-  /** One of FREE, BUILDING, QUEUED, RUNNING, DONE. */
+  /** One of FREE, BUILDING, QUEUED, RUNNING, DONE, ORPHANED. */
   state(holder: number): number {
     return Atomics.load(this.#words, this.#at(holder) + STATE) & STATE_MASK;
   }
@@ -142,6 +158,16 @@ export class TaskHolders {
     return this.#words[this.#at(holder) + STATUS]!;
   }
 
+  /** TEXT, BYTES or JSON_TEXT. */
+  inputKind(holder: number): number {
+    return this.#words[this.#at(holder) + INPUT_KIND]!;
+  }
+
+  /** TEXT, BYTES or JSON_TEXT. */
+  outputKind(holder: number): number {
+    return this.#words[this.#at(holder) + OUTPUT_KIND]!;
+  }
+
   inputSize(holder: number): number {
     return this.#words[this.#at(holder) + INPUT_SIZE]!;
   }
@@ -163,6 +189,12 @@ export class TaskHolders {
     return this.#at(holder) * 4 + HEADER_SIZE;
   }
 
+  /** What is built is not a task, but a connection that is handed off. */
+  markConnection(holder: number): void {
+    assert(this.state(holder) === BUILDING, 'a holder says what it is when it is built');
+    this.#words[this.#at(holder) + INPUT_KIND] = CONNECTION;
+  }
+
   /** FREE -> BUILDING, and the task's identity. The input follows with `setInput`. */
   build(
     holder: number,
@@ -180,7 +212,9 @@ export class TaskHolders {
     this.#words[at + EXCHANGE_GENERATION] = generation;
     this.#words[at + STATUS] = 0;
     this.#words[at + INPUT_SIZE] = 0;
+    this.#words[at + INPUT_KIND] = TEXT;
     this.#words[at + OUTPUT_SIZE] = 0;
+    this.#words[at + OUTPUT_KIND] = TEXT;
     this.#words[at + DEADLINE] = deadlineMs;
     Atomics.store(this.#words, at + CANCELLED, 0);
   }
@@ -194,6 +228,17 @@ export class TaskHolders {
     // A loop, because every way to copy a part of an array at once makes an object for the part.
     for (let i = 0; i < size; i++) this.bytes[target + i] = bytes[offset + i]!;
     this.#words[this.#at(holder) + INPUT_SIZE] = size;
+  }
+
+  /** Writes the input into the payload, a string as UTF-8. It must fit, see `sizeOf`. */
+  writeInput(holder: number, input: string | Uint8Array, kind: number): void {
+    assert(this.state(holder) === BUILDING, 'an input belongs to a task that is being built');
+    const size = sizeOf(input);
+    assert(size <= this.payloadSize, 'an input fits its holder');
+    this.#write(holder, input, size);
+    const at = this.#at(holder);
+    this.#words[at + INPUT_SIZE] = size;
+    this.#words[at + INPUT_KIND] = kind;
   }
 
   /** BUILDING(thread) -> QUEUED: nobody's, until a worker takes it. */
@@ -224,13 +269,26 @@ export class TaskHolders {
 
   /** DONE -> FREE, by the accept thread, after it read the result. */
   markFree(holder: number): void {
+    assert(this.isDone(holder), 'a holder is released after its task was done');
     const thread = this.thread(holder);
     if (VERIFY) {
       const offset = this.payloadOffset(holder);
-      assert(this.state(holder) === DONE, 'a holder is released after its task was done');
       this.bytes.fill(POISON, offset, offset + this.payloadSize);
     }
-    this.#mustChange(holder, DONE, thread, FREE, 0);
+    // The main thread may be making it an orphan.
+    if (this.#change(holder, DONE, thread, FREE, 0)) return;
+    this.#mustChange(holder, ORPHANED, thread, FREE, 0);
+  }
+
+  /** True exactly when the result is there. */
+  isDone(holder: number): boolean {
+    const state = this.state(holder);
+    return state === DONE || state === ORPHANED;
+  }
+
+  /** DONE(thread) -> ORPHANED(thread), by the main thread, when `thread` has died. */
+  tryOrphan(holder: number, thread: number): boolean {
+    return this.#change(holder, DONE, thread, ORPHANED, thread);
   }
 
   /** The result with no output. */
@@ -242,17 +300,39 @@ export class TaskHolders {
   }
 
   /** Writes the output over the input. False, and nothing is written, when it does not fit. */
-  setOutput(holder: number, body: string | Uint8Array): boolean {
+  setOutput(holder: number, body: string | Uint8Array, kind = TEXT): boolean {
     assert(this.state(holder) === RUNNING, 'only a task that runs has its result set');
     // A string has at least one byte for each of its code units: a huge one is not even counted.
     if (body.length > this.payloadSize) return false;
-    const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const size = sizeOf(body);
     if (size > this.payloadSize) return false;
+    this.#write(holder, body, size);
+    const at = this.#at(holder);
+    this.#words[at + OUTPUT_SIZE] = size;
+    this.#words[at + OUTPUT_KIND] = kind;
+    return true;
+  }
+
+  #write(holder: number, body: string | Uint8Array, size: number): void {
     const offset = this.payloadOffset(holder);
     if (typeof body === 'string') this.bytes.write(body, offset, size, 'utf8');
-    else this.bytes.set(body, offset);
-    this.#words[this.#at(holder) + OUTPUT_SIZE] = size;
-    return true;
+    else if (body.buffer !== this.bytes.buffer || body.byteOffset !== offset) {
+      this.bytes.set(body, offset);
+    }
+  }
+
+  /**
+   * The first `size` bytes of the payload, where they lie. The view is kept, and answered again for
+   * as long as the size stays the same: tasks of one size make no views.
+   */
+  view(holder: number, size: number): Uint8Array<SharedArrayBuffer> {
+    assert(size >= 0 && size <= this.payloadSize, 'a view lies within its payload');
+    let view = this.#views[holder];
+    if (view === undefined || view.length !== size) {
+      view = new Uint8Array(this.bytes.buffer, this.payloadOffset(holder), size);
+      this.#views[holder] = view;
+    }
+    return view;
   }
 
   // Where the holder begins, in words.
@@ -273,4 +353,9 @@ export class TaskHolders {
     const at = this.#at(holder) + STATE;
     return Atomics.compareExchange(this.#words, at, before, after) === before;
   }
+}
+
+/** Bytes of what is written into a payload. */
+export function sizeOf(body: string | Uint8Array): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
 }

@@ -91,10 +91,10 @@ test('a position claimed and not published hides those behind it until it is fil
   equal(fixture.take(), NONE);
   equal(fixture.queue.size, 3);
   // It died: the repair fills the hole, here with a holder that is not queued.
-  equal(fixture.queue.fillHole(0), true);
-  equal(fixture.queue.fillHole(0), false);
+  equal(fixture.queue.fillHoles(0), 1);
+  equal(fixture.queue.fillHoles(0), 0);
   deepEqual([fixture.take(), fixture.take(), fixture.take()], [1, 2, NONE]);
-  equal(fixture.queue.fillHole(0), false);
+  equal(fixture.queue.fillHoles(0), 0);
 });
 
 test('a hole filled with a queued holder runs that task once', () => {
@@ -102,7 +102,7 @@ test('a hole filled with a queued holder runs that task once', () => {
   Atomics.add(fixture.words, fixture.tail, 1);
   fixture.push(1);
   fixture.push(2);
-  equal(fixture.queue.fillHole(2), true);
+  equal(fixture.queue.fillHoles(2), 1);
   deepEqual([fixture.take(), fixture.take(), fixture.take()], [2, 1, NONE]);
 });
 
@@ -115,7 +115,7 @@ test('a producer whose position was filled by mistake claims another', () => {
   Atomics.add = ((array: Int32Array, index: number, value: number) => {
     Atomics.add = add;
     const claimed = add(array, index, value);
-    equal(queue.fillHole(0), true);
+    equal(queue.fillHoles(0), 1);
     return claimed;
   }) as typeof Atomics.add;
   try {

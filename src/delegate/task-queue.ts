@@ -27,7 +27,7 @@
 //
 // The entry alone does not give the task to a worker: it must then change the holder from QUEUED
 // to RUNNING. If that fails, the entry meant nothing, and the worker takes the next one. This makes
-// repairs after a death (see `layout.ts`) harmless when they are mistaken: a hole at `head` may be
+// repairs after a death (see `layout.ts`) harmless when they are mistaken: a hole may be
 // filled with any holder at all, even when its producer lives: that one finds its cell filled, and
 // claims another position. Such an entry comes on top of the H, hence a spare cell per thread.
 //
@@ -119,15 +119,18 @@ export class TaskQueue {
   }
 
   /**
-   * Fills the hole that a thread left which died between its claim and its publication. `holder`
-   * is the QUEUED holder of that thread with the position of `head`; if there is none, any holder
-   * of its share. Answers false when there is no hole at `head`. The caller then wakes all workers.
-   * Control plane.
+   * Fills the holes that a thread left which died between its claim and its publication, with a
+   * holder of its share that is not QUEUED: what finds it there takes the next. Answers how many.
+   * The caller then wakes all workers. Control plane.
    */
-  fillHole(holder: number): boolean {
-    const head = Atomics.load(this.#words, this.#head);
-    if (Atomics.load(this.#words, this.#tail) === head) return false;
-    return this.#publish(head, holder);
+  fillHoles(holder: number): number {
+    const tail = Atomics.load(this.#words, this.#tail);
+    let count = 0;
+    let position = Atomics.load(this.#words, this.#head);
+    for (; ((tail - position) | 0) > 0; position = (position + 1) | 0) {
+      if (this.#publish(position, holder)) count++;
+    }
+    return count;
   }
 
   /** True exactly when the entry of a QUEUED holder was taken, and its task is not running yet. */
@@ -154,7 +157,7 @@ export class TaskQueue {
   }
 
   // False when the position is no longer ours to fill. What lies in its cell until it is filled is
-  // the entry one lap earlier, and nobody but us and `fillHole` replaces that.
+  // the entry one lap earlier, and nobody but us and `fillHoles` replaces that.
   #publish(position: number, holder: number): boolean {
     assert(holder >= 0 && holder < this.#holders.count, 'a holder index is in range');
     if (VERIFY) assert(this.size <= this.capacity, 'no more is queued than there are cells');

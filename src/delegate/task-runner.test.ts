@@ -51,7 +51,7 @@ test('the function named by the holder gets its task and leaves the result', () 
 });
 
 test('a function that ends nothing ends its task with 200 and no body', () => {
-  const { status, size, reports } = run(() => 'ignored');
+  const { status, size, reports } = run(() => {});
   deepEqual([status, size, reports.length], [200, 0, 0]);
 });
 
@@ -106,7 +106,7 @@ test('an async task that is rejected is 500, and its error is reported once', as
 test('a result that does not fit is 500 and reported', () => {
   const { status, size, reports } = run((task) => task.end('x'.repeat(65)));
   deepEqual([status, size], [500, 0]);
-  match(String(reports[0]!.error), /does not fit/);
+  match(String(reports[0]!.error), /the result has 65 bytes, and a task holder 64/);
 });
 
 test('the task is of no use after its function returned', () => {
@@ -155,4 +155,18 @@ test('misuse is asserted: two tasks of one name, a task with no function', () =>
       ).run(0),
     /has a function/,
   );
+});
+
+test('an async task resolves to its result; JSON that fails is 500 and reported', async () => {
+  const { holders } = run(async () => ({ a: 1 }));
+  await new Promise((next) => setImmediate(next));
+  const offset = holders.payloadOffset(0);
+  equal(holders.bytes.toString('utf8', offset, offset + holders.outputSize(0)), '{"a":1}');
+  const cyclic: { self?: unknown } = {};
+  cyclic.self = cyclic;
+  const failed = run(() => cyclic);
+  deepEqual([failed.status, failed.reports.length], [500, 1]);
+  const large = run(() => new Uint8Array(66));
+  deepEqual([large.status, large.size], [500, 0]);
+  match(String(large.reports[0]!.error), /the result has 66 bytes, and a task holder 64/);
 });

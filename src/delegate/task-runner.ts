@@ -11,8 +11,8 @@ import { isThenable, type Thenable } from '../base/thenable.ts';
 import { BoundTask, STATUS_FAILED, type Task, type TaskServer } from './task.ts';
 import { RUNNING, type TaskHolders } from './task-holders.ts';
 
-/** Runs a task in a worker, at once or as a promise. Without a call of `end` it is a 200. */
-export type TaskFunction = (task: Task) => unknown;
+/** A task is written for the input it is delegated with; `never` stands for the target alone. */
+export type TaskFunction<Input = never> = (task: Task<Input>) => unknown;
 
 export type NamedTask = { name: string; run: TaskFunction };
 
@@ -24,7 +24,7 @@ export class TaskRunner {
   failedCount = 0;
   readonly #holders: TaskHolders;
   readonly #names: string[] = [];
-  readonly #functions: TaskFunction[] = [];
+  readonly #functions: ((task: Task<unknown>) => unknown)[] = [];
   readonly #onError: TaskErrorHandler;
   readonly #server: TaskServer;
   readonly #onDone: (holder: number) => void;
@@ -50,7 +50,8 @@ export class TaskRunner {
     for (const { name, run } of tasks) {
       assert(!this.#names.includes(name), 'the names of tasks are distinct');
       this.#names.push(name);
-      this.#functions.push(run);
+      // What its input is was checked where it is delegated.
+      this.#functions.push(run as (task: Task<unknown>) => unknown);
     }
   }
 
@@ -72,14 +73,15 @@ export class TaskRunner {
       result = run(task);
     } catch (error) {
       if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
-      this.#end(task, holder, name, true, error);
+      task.unbind();
+      this.#fail(holder, name, error);
       return true;
     }
     if (result !== undefined && isThenable(result)) {
       this.#goesOn(task, holder, name, result);
       return false;
     }
-    this.#end(task, holder, name, false, undefined);
+    this.#end(task, holder, name, result);
     return true;
   }
 
@@ -87,21 +89,28 @@ export class TaskRunner {
   #goesOn(task: BoundTask, holder: number, name: string, promise: Thenable): void {
     this.#task = new BoundTask(this.#holders, this.#server);
     promise.then(
-      () => {
-        this.#end(task, holder, name, false, undefined);
+      (value: unknown) => {
+        this.#end(task, holder, name, value);
         this.#onDone(holder);
       },
       (error: unknown) => {
-        this.#end(task, holder, name, true, error);
+        task.unbind();
+        this.#fail(holder, name, error);
         this.#onDone(holder);
       },
     );
   }
 
-  #end(task: BoundTask, holder: number, name: string, failed: boolean, error: unknown): void {
-    const fitted = task.unbind();
-    if (failed) this.#fail(holder, name, error);
-    else if (!fitted) this.#fail(holder, name, new Error('the result does not fit a task holder'));
+  #end(task: BoundTask, holder: number, name: string, result: unknown): void {
+    let error: unknown;
+    try {
+      error = task.settle(result);
+    } catch (thrown) {
+      if (thrown instanceof AssertionError) throw thrown; // tidy: allow the thread ends here
+      error = thrown;
+    }
+    task.unbind();
+    if (error !== undefined) this.#fail(holder, name, error);
   }
 
   #fail(holder: number, name: string, error: unknown): void {

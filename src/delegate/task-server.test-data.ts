@@ -12,6 +12,13 @@ export const server: TaskServer = {
     slowDuration: 30,
     workerConcurrency: 4,
     taskTimeoutMs: 1000,
+    taskSize: 2048,
+    taskQueue: 0,
+    taskQueueFull: 'refuse',
+    taskDeaths: 5,
+    workerNice: 0,
+    workerHeap: 0,
+    demoFaults: false,
     requests: {
       keepAliveTimeoutMs: 1000,
       headerTimeoutMs: 1000,

@@ -8,24 +8,46 @@ import { assert } from '../base/assert.ts';
 import type { ServerOptions } from '../base/options.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 import { NONE } from '../memory/pool.ts';
-import type { TaskHolders } from './task-holders.ts';
+import { BYTES, JSON_TEXT, sizeOf, type TaskHolders, TEXT } from './task-holders.ts';
 
 /** What a task sees of its server. */
 export type TaskServer = { readonly options: ServerOptions };
 
-/** What was delegated, as the worker sees it; of no use when the task is done. */
-export interface Task {
+/**
+ * A task, in the thread that runs it. `Input` is what it is delegated with: a `Uint8Array`, or a
+ * value that JSON can say. Without it the task is delegated with the target of a request.
+ *
+ * What the task function returns, or what its promise resolves to, is the result: a `Uint8Array`
+ * as bytes, `undefined` as none, any other value as JSON.
+ */
+export interface Task<Input = never> {
   readonly server: TaskServer;
   /** The name the task was delegated by. Until the function returns. */
   readonly name: string;
   /** True exactly when nobody waits for the result any more: the client is gone, or it is late. */
   readonly cancelled: boolean;
-  /** The request target, one character a byte (latin1). Until the task ends. */
-  readonly target: string;
   /**
-   * Ends the task with its result. Answers false when the body is larger than a task holder: the
-   * task has not ended then and may try a smaller one; if it does not, its status is 500. A
-   * function that returns without a call of `end` ends its task with status 200 and no body.
+   * The request target, one character a byte (latin1); empty when the task was delegated with an
+   * input. Until the task ends.
+   */
+  readonly target: string;
+  /** The input: a value read from JSON, or the same as `inputBytes`. Until the task ends. */
+  readonly input: Input;
+  /**
+   * The bytes of the input where they lie in the task holder, not a copy. They may be changed and
+   * returned: such a result is not copied either. Until the task ends.
+   */
+  readonly inputBytes: Uint8Array<SharedArrayBuffer>;
+  /**
+   * The first `size` bytes of the task holder, to write a result in place and return it. The input
+   * lies at the same place. @throws RangeError for more bytes than a holder has.
+   */
+  outputBytes(size: number): Uint8Array<SharedArrayBuffer>;
+  /**
+   * Ends the task with a response of its own: what the function returns is ignored then. Answers
+   * false when the body is larger than a task holder: the task has not ended then and may try a
+   * smaller one; if it does not, its status is 500. A function that returns nothing without a call
+   * of `end` ends its task with status 200 and no body.
    */
   end(body?: string | Uint8Array, status?: number): boolean;
 }
@@ -33,14 +55,17 @@ export interface Task {
 export const STATUS_OK = 200;
 export const STATUS_FAILED = 500;
 
-export class BoundTask implements Task {
+export class BoundTask implements Task<unknown> {
   readonly server: TaskServer;
   readonly #holders: TaskHolders;
   #holder = NONE;
   #name = '';
   #target: string | undefined;
+  #input: unknown;
+  #hasInput = false;
   #ended = true;
-  #overflowed = false;
+  // Bytes of a result that did not fit, or 0.
+  #overflow = 0;
 
   constructor(holders: TaskHolders, server: TaskServer) {
     this.server = server;
@@ -60,12 +85,32 @@ export class BoundTask implements Task {
 
   get target(): string {
     this.#checkNotEnded();
-    if (this.#target === undefined) {
-      const offset = this.#holders.payloadOffset(this.#holder);
-      const end = offset + this.#holders.inputSize(this.#holder);
-      this.#target = this.#holders.bytes.toString('latin1', offset, end);
-    }
+    if (this.#holders.inputKind(this.#holder) !== TEXT) return '';
+    this.#target ??= this.#text('latin1');
     return this.#target;
+  }
+
+  get input(): unknown {
+    this.#checkNotEnded();
+    if (this.#holders.inputKind(this.#holder) === BYTES) return this.inputBytes;
+    if (!this.#hasInput) {
+      this.#input = this.#parse();
+      this.#hasInput = true;
+    }
+    return this.#input;
+  }
+
+  get inputBytes(): Uint8Array<SharedArrayBuffer> {
+    this.#checkNotEnded();
+    return this.#holders.view(this.#holder, this.#holders.inputSize(this.#holder));
+  }
+
+  outputBytes(size: number): Uint8Array<SharedArrayBuffer> {
+    this.#checkNotEnded();
+    if (!Number.isInteger(size) || size < 0 || size > this.#holders.payloadSize)
+      // tidy: allow a mistake in the app
+      throw new RangeError(tooLarge('result', size, this.#holders.payloadSize));
+    return this.#holders.view(this.#holder, size);
   }
 
   end(body?: string | Uint8Array, status: number = STATUS_OK): boolean {
@@ -81,7 +126,7 @@ export class BoundTask implements Task {
       throw new TypeError('the body of a task is a string or a Uint8Array');
     this.#holders.setStatus(this.#holder, status);
     if (body !== undefined && !this.#holders.setOutput(this.#holder, body)) {
-      this.#overflowed = true;
+      this.#overflow = sizeOf(body);
       return false;
     }
     this.#ended = true;
@@ -95,21 +140,56 @@ export class BoundTask implements Task {
     this.#holder = holder;
     this.#name = name;
     this.#ended = false;
-    this.#overflowed = false;
+    this.#overflow = 0;
   }
 
-  /** The runner's: from here on the task throws. False when its result did not fit. */
-  unbind(): boolean {
+  /**
+   * The runner's: the function has returned, and `value` is the result unless the task has ended.
+   * Answers undefined, or what is wrong with the result.
+   */
+  settle(value: unknown): Error | undefined {
+    if (this.#ended) return undefined;
+    if (this.#overflow === 0 && value !== undefined) {
+      const isBytes = value instanceof Uint8Array;
+      const body = isBytes ? value : JSON.stringify(value);
+      if (body === undefined) return new TypeError('the result is nothing that JSON can say');
+      if (this.#holders.setOutput(this.#holder, body, isBytes ? BYTES : JSON_TEXT)) {
+        return undefined;
+      }
+      this.#overflow = sizeOf(body);
+    }
+    if (this.#overflow === 0) return undefined;
+    return new RangeError(tooLarge('result', this.#overflow, this.#holders.payloadSize));
+  }
+
+  /** The runner's: from here on the task throws. */
+  unbind(): void {
     assert(this.#holder !== NONE, 'the task is bound');
-    const fitted = this.#ended || !this.#overflowed;
     this.#holder = NONE;
     this.#target = undefined;
+    this.#input = undefined;
+    this.#hasInput = false;
     this.#ended = true;
-    return fitted;
+  }
+
+  #parse(): unknown {
+    if (this.#holders.inputKind(this.#holder) === TEXT) return undefined;
+    return JSON.parse(this.#text('utf8'));
+  }
+
+  #text(encoding: 'latin1' | 'utf8'): string {
+    const offset = this.#holders.payloadOffset(this.#holder);
+    const end = offset + this.#holders.inputSize(this.#holder);
+    return this.#holders.bytes.toString(encoding, offset, end);
   }
 
   #checkNotEnded(): void {
     // tidy: allow a mistake in the app
     if (this.#ended) throw new Error('the task was used after it ended');
   }
+}
+
+/** What is said of an input or a result that a holder cannot take. Control plane. */
+export function tooLarge(what: string, size: number, sizeMax: number): string {
+  return `the ${what} has ${size} bytes, and a task holder ${sizeMax}: see --task-size`;
 }

@@ -1,48 +1,83 @@
-// The built-in demo, the smallest proof of the mixed model: a route that answers in the accept
-// thread; one that blocks a worker while the accept thread serves on; and two that hand their
-// connection to a worker, which gives it back.
+// The built-in demo, the smallest proof of the mixed model: one route answers in the accept thread;
+// others block a worker while the accept thread serves on; and two hand their connection to a
+// worker, which gives it back. Every response tells the thread that formed it (`X-Thread`) and what
+// took how long (`Server-Timing`). Control plane.
 
 import { threadName } from 'node:worker_threads';
-import { defineApp, delegate } from '../app/app.ts';
-import { handOff, onLoop } from '../app/connection-handler.ts';
+import type { AppServer, Response, Task } from '../index.ts';
+import { defineApp, delegate, handOff, onLoop, staticResponse } from '../index.ts';
+import { BURN_MS_MAX, burn, fail, sleepSync } from './work.ts';
 
 const THREAD = threadName ?? 'main';
 const PIECE = Buffer.alloc(16_384, 'millrace\n');
 
-export default defineApp({
-  routes: {
-    'GET /test/fast': (_request, response) => response.end(),
-    'GET /test/slow': delegate('slow'),
-    'GET /test/sync': handOff('sync'),
-    'GET /test/async': handOff('async'),
-  },
-  tasks: {
-    slow: (task) => sleepSync(task.server.options.slowDuration),
-  },
-  connections: {
-    sync: (connection) => {
-      const size = bytesAsked(connection.request.target);
-      connection.field('X-Thread', THREAD).length(size);
-      for (const piece of pieces(size)) connection.writeSync(piece);
+export default ({ options }: AppServer) =>
+  defineApp({
+    routes: {
+      'GET /test/fast': staticResponse('', {
+        fields: { 'Server-Timing': 'accept', 'X-Thread': THREAD },
+      }),
+      'GET /test/slow': delegate('slow', { respond }),
+      'GET /test/cpu': delegate('cpu', {
+        input: ({ target }) => numberOf(target, 'ms', 10),
+        respond,
+      }),
+      'GET /test/sync': handOff('sync'),
+      'GET /test/async': handOff('async'),
+      ...(options.demoFaults ? { 'GET /test/fail': delegate('fail', { respond }) } : {}),
     },
-    async: onLoop(async (request, response) => {
-      const size = bytesAsked(request.target);
-      response.field('X-Thread', THREAD).length(size);
-      for (const piece of pieces(size)) await response.write(piece);
-      response.end();
-    }),
-  },
-});
+    tasks: {
+      slow: (task) => timed(() => sleepSync(task.server.options.slowDuration)),
+      // The parameter is wrong: NaN is null in JSON.
+      cpu: (task: Task<number>) => {
+        const ms = task.input;
+        if (ms !== null && ms >= 0 && ms <= BURN_MS_MAX) return timed(() => burn(ms));
+        task.end(`ms is a number from 0 to ${BURN_MS_MAX}\n`, 400);
+        return 0;
+      },
+      fail: (task) => {
+        const how = parametersOf(task.target).get('how') ?? '';
+        if (!fail(how)) task.end('how is throw, exit, oom or hang\n', 400);
+        return 0;
+      },
+    },
+    connections: {
+      sync: (connection) => {
+        const size = sizeOf(connection.request.target);
+        connection.field('Server-Timing', 'worker').field('X-Thread', THREAD).length(size);
+        for (const piece of pieces(size)) connection.writeSync(piece);
+      },
+      async: onLoop(async (request, response) => {
+        const size = sizeOf(request.target);
+        response.field('Server-Timing', 'worker').field('X-Thread', THREAD).length(size);
+        for (const piece of pieces(size)) await response.write(piece);
+        response.end();
+      }),
+    },
+  });
 
-const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(4));
-
-// Blocks the thread, as heavy work would.
-function sleepSync(ms: number): void {
-  Atomics.wait(NEVER_NOTIFIED, 0, 0, ms);
+function respond(tookMs: number, response: Response): void {
+  response.field('Server-Timing', `task;dur=${tookMs}`).field('X-Thread', THREAD).end();
 }
 
-function bytesAsked(target: string): number {
-  const bytes = Number(new URL(target, 'http://localhost').searchParams.get('bytes') ?? 0);
+function timed(work: () => void): number {
+  const begin = performance.now();
+  work();
+  return Math.round((performance.now() - begin) * 1000) / 1000;
+}
+
+function numberOf(target: string, name: string, fallback: number): number {
+  const text = parametersOf(target).get(name);
+  return text === null ? fallback : Number(text.trim() || 'none');
+}
+
+function parametersOf(target: string): URLSearchParams {
+  const query = target.indexOf('?');
+  return new URLSearchParams(query < 0 ? '' : target.slice(query + 1));
+}
+
+function sizeOf(target: string): number {
+  const bytes = numberOf(target, 'bytes', 0);
   return Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : 0;
 }
 

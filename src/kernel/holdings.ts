@@ -19,14 +19,15 @@ const close = bind('close', ['int32'], 'int32');
 const munmap = bind('munmap', ['pointer', 'uint64'], 'int32');
 
 // In the memory of this thread, until it is told where to write them down: modules map some as they
-// are loaded.
+// are loaded. The main thread is never told, and opens a ring for every thread as a trial.
 let holdings: BigInt64Array = new BigInt64Array(ENTRIES * 2);
 
 /** What this thread holds is written down in `memory`, from here on and what it has already. */
 export function keepHoldings(memory: SharedArrayBuffer): void {
   const kept = new BigInt64Array(memory);
-  kept.set(holdings);
+  const own = holdings;
   holdings = kept;
+  each(own, (_at, size, value) => note(size, value));
 }
 
 export function noteMapping(address: bigint, size: number): void {
@@ -74,13 +75,22 @@ export function countHoldings(memory: SharedArrayBuffer): number {
 }
 
 function note(size: bigint, value: bigint): void {
-  for (let at = 0; at < holdings.length; at += 2) {
-    if (holdings[at] !== 0n) continue;
-    holdings[at + 1] = value;
-    holdings[at] = size;
-    return;
-  }
-  assert(false, 'a thread holds no more than can be written down');
+  let at = 0;
+  while (at < holdings.length && holdings[at] !== 0n) at += 2;
+  if (at === holdings.length) grow();
+  holdings[at + 1] = value;
+  holdings[at] = size;
+}
+
+function grow(): void {
+  assert(!isShared(holdings), 'a thread holds no more than can be written down');
+  const larger = new BigInt64Array(2 * holdings.length);
+  larger.set(holdings);
+  holdings = larger;
+}
+
+function isShared(entries: BigInt64Array): boolean {
+  return entries.buffer instanceof SharedArrayBuffer;
 }
 
 function forget(size: bigint, value: bigint): void {

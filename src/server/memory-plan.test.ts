@@ -21,6 +21,13 @@ const OPTIONS: ServerOptions = {
   workerThreads: 3,
   slowDuration: 30,
   taskTimeoutMs: 1000,
+  taskSize: 2048,
+  taskQueue: 0,
+  taskQueueFull: 'refuse',
+  taskDeaths: 5,
+  workerNice: 0,
+  workerHeap: 0,
+  demoFaults: false,
   workerConcurrency: 4,
   requests: {
     keepAliveTimeoutMs: 1000,
@@ -165,4 +172,14 @@ test('on epoll each accept thread has a table of all descriptors of the process'
   // At least a row and a pointer for each; at most twice that, because tables double.
   ok(perThread >= ring.descriptors * 64);
   ok(perThread <= ring.descriptors * 2 * 96);
+});
+
+test('task holders have the size and the number that were asked for', () => {
+  const { delegate } = plan({ taskSize: 4096, taskQueue: 100 });
+  deepEqual([delegate.holdersPerAcceptThread, delegate.holderSize], [100, 4096 + 64]);
+  equal(plan({ taskQueue: 100, taskQueueFull: 'inline' }).delegate.holdersPerAcceptThread, 101);
+  equal(plan({ taskSize: 65 }).delegate.holderSize, 128 + 64);
+  // Unasked, they stay within 64 MiB.
+  equal(plan({ taskSize: 2 ** 20 }).delegate.holdersPerAcceptThread, 64);
+  equal(plan({ taskSize: 2 ** 24, acceptThreads: 1 }).delegate.holdersPerAcceptThread, 4);
 });

@@ -9,7 +9,7 @@ import { blocksSize } from '../connection/connection-memory.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { RESPONSE_SPACE_MIN } from '../connection/response-side.ts';
 import type { DelegateOptions } from '../delegate/layout.ts';
-import { delegateLayout, HOLDERS_MAX, unreadSize } from '../delegate/layout.ts';
+import { delegateLayout, HOLDERS_MAX, holderSizeFor, unreadSize } from '../delegate/layout.ts';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { ioMemorySize } from '../io/io-options.ts';
 import { backendSize } from '../io/open-io.ts';
@@ -22,6 +22,8 @@ const LARGE_SEND_BLOCK_SIZE = 128 * 1024;
 const HOLDERS_PER_ACCEPT_THREAD_MAX = 4096;
 /** Connections of an accept thread that are with workers, and the blocks they take along. */
 const HAND_OFFS_PER_ACCEPT_THREAD_MAX = 1024;
+/** The task holders of an accept thread together take no more, unless their number was given. */
+const HOLDERS_SIZE_MAX = 64 * 1024 * 1024;
 /** A thread of Node's, measured: its heap, stacks and code. */
 const THREAD_SIZE = 6 * 1024 * 1024;
 /**
@@ -86,23 +88,7 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
     recvBlockSize: REQUEST_LIMITS.headSizeMax + RECV_BUFFER_SIZE,
   };
   const handOffs = Math.min(acceptCapacity, HAND_OFFS_PER_ACCEPT_THREAD_MAX);
-  const delegate: DelegateOptions = {
-    acceptThreads,
-    workerThreads,
-    // One task in flight for each connection at most.
-    holdersPerAcceptThread: Math.max(
-      1,
-      Math.min(
-        acceptCapacity,
-        HOLDERS_PER_ACCEPT_THREAD_MAX,
-        Math.floor(HOLDERS_MAX / acceptThreads),
-      ),
-    ),
-    handOffsPerAcceptThread: workerThreads === 0 ? 0 : handOffs,
-    // What a worker may have received of a connection that it returns: a head in part, and two
-    // receives.
-    unreadBlockSize: pools.recvBlockSize + 2 * RECV_BUFFER_SIZE,
-  };
+  const delegate = planDelegation(options, handOffs, pools.recvBlockSize);
   const rowsSize = acceptCapacity * CONNECTION_CTX_SIZE;
   const descriptors =
     acceptThreads * acceptCapacity +
@@ -134,6 +120,36 @@ export function planMemory(options: ServerOptions, backend: BackendName): Memory
       delegateLayout(delegate).size +
       unreadSize(delegate),
     descriptors,
+  };
+}
+
+function planDelegation(
+  options: ServerOptions,
+  handOffs: number,
+  recvBlockSize: number,
+): DelegateOptions {
+  const { acceptThreads, acceptCapacity, workerThreads, taskSize, taskQueueFull } = options;
+  const holderSize = holderSizeFor(taskSize);
+  // A task in flight for each connection is what most applications have at most.
+  const queue =
+    options.taskQueue ||
+    Math.min(
+      acceptCapacity,
+      HOLDERS_PER_ACCEPT_THREAD_MAX,
+      Math.ceil(HOLDERS_SIZE_MAX / holderSize),
+    );
+  // One more for the task that runs in the accept thread because the queue is full.
+  const wanted = taskQueueFull === 'inline' ? queue + 1 : queue;
+  const holders = Math.min(wanted, Math.floor(HOLDERS_MAX / acceptThreads));
+  return {
+    acceptThreads,
+    workerThreads,
+    holdersPerAcceptThread: holders,
+    holderSize,
+    handOffsPerAcceptThread: workerThreads === 0 ? 0 : handOffs,
+    // What a worker may have received of a connection that it returns: a head in part, and two
+    // receives.
+    unreadBlockSize: recvBlockSize + 2 * RECV_BUFFER_SIZE,
   };
 }
 

@@ -32,6 +32,11 @@ const RANGES: readonly (readonly [name: keyof ServerOptions, min: number, max: n
   ['workerConcurrency', 1, 65_536],
   ['taskTimeoutMs', 1, 86_400_000],
   ['slowDuration', 0, 86_400_000],
+  ['taskSize', 64, 16_777_216],
+  ['taskQueue', 0, 16_384],
+  ['taskDeaths', 0, 1_000_000],
+  ['workerNice', 0, 19],
+  ['workerHeap', 0, 1_048_576],
 ];
 const REQUEST_MAX = 2 ** 31 - 1;
 
@@ -45,6 +50,13 @@ export function completeOptions({ log: _log, requests, ...given }: ServeOptions)
     workerThreads: acceptThreads,
     workerConcurrency: 32,
     taskTimeoutMs: 30_000,
+    taskSize: 2048,
+    taskQueue: 0,
+    taskQueueFull: 'refuse',
+    taskDeaths: 5,
+    workerNice: 0,
+    workerHeap: 0,
+    demoFaults: false,
     slowDuration: 30,
     backend: 'auto',
     verbose: false,

@@ -14,6 +14,13 @@ const OPTIONS: ServerOptions = {
   workerThreads: 1,
   slowDuration: 0,
   taskTimeoutMs: 1000,
+  taskSize: 2048,
+  taskQueue: 0,
+  taskQueueFull: 'refuse',
+  taskDeaths: 5,
+  workerNice: 0,
+  workerHeap: 0,
+  demoFaults: false,
   workerConcurrency: 4,
   requests: {
     keepAliveTimeoutMs: 1000,

@@ -109,7 +109,7 @@ export class Server {
     const listeners =
       takeOver === undefined ? bind(options) : duplicateListeners(takeOver.listeners);
     const wakeups = openWakeups(acceptThreads + workerThreads);
-    const crashBudget = new CrashBudget();
+    const crashBudget = new CrashBudget(options.taskDeaths);
     const base: Omit<ThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'> = {
       options,
       backend: choice.backend,

@@ -31,7 +31,7 @@ function start(source: string, logged: string[] = []): Thread {
 test('a thread is ready when it says so, and was given its plan', async () => {
   const thread = start(`
     new Float64Array(workerData.counters)[0] = workerData.index;
-    parentPort.postMessage({ kind: 'ready' });`);
+    parentPort.postMessage({ kind: 'ready', tasks: [] });`);
   await thread.ready;
   equal(await thread.ended, undefined);
   equal(thread.name, 'worker-3');
@@ -67,7 +67,7 @@ test('a thread that is too busy to tell its heap is not waited for', {
   timeout: 10_000,
 }, async (context) => {
   const thread = start(`
-    parentPort.postMessage({ kind: 'ready' });
+    parentPort.postMessage({ kind: 'ready', tasks: [] });
     for (;;);`);
   context.after(() => thread.terminate());
   await thread.ready;
@@ -97,7 +97,7 @@ test('a thread that throws is not ready, and ends with its error', async () => {
 
 test('a thread is ended from outside whatever it does', async () => {
   const thread = start(`
-    parentPort.postMessage({ kind: 'ready' });
+    parentPort.postMessage({ kind: 'ready', tasks: [] });
     for (;;);`);
   await thread.ready;
   await thread.terminate();

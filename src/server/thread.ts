@@ -23,6 +23,8 @@ export class Thread {
   readonly retired: Promise<void>;
   /** Settles when the thread has ended, with the error that ended it if there was one. */
   readonly ended: Promise<Error | undefined>;
+  /** The names of the application's tasks, by index, once the thread is ready. */
+  tasks: readonly string[] = [];
   readonly #worker: Worker;
   readonly #log: (thread: string, message: string) => void;
   #heapWaiters: ((heap: Heap | undefined) => void)[] = [];
@@ -32,15 +34,22 @@ export class Thread {
     entry: URL,
     plan: ThreadPlan<unknown>,
     log: (thread: string, message: string) => void,
+    heapMib = 0,
   ) {
     this.name = name;
     this.counters = new Float64Array(plan.counters);
     this.#log = log;
-    this.#worker = new Worker(entry, { name, workerData: plan });
+    this.#worker = new Worker(entry, {
+      name,
+      workerData: plan,
+      ...(heapMib > 0 ? { resourceLimits: { maxOldGenerationSizeMb: heapMib } } : {}),
+    });
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
-        if (report.kind === 'ready') resolve();
-        else if (report.kind === 'ended') void this.terminate();
+        if (report.kind === 'ready') {
+          this.tasks = report.tasks;
+          resolve();
+        } else if (report.kind === 'ended') void this.terminate();
         else if (report.kind === 'failed') reject(threadError(name, report.message, report.code));
         else this.#onReport(report);
       });

@@ -17,23 +17,23 @@ import { NO_DEADLINE, RUNNING, TaskHolders } from '../delegate/task-holders.ts';
 import { HOLDINGS_SIZE, releaseHoldings } from '../kernel/holdings.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import type { CrashBudget } from './crash-budget.ts';
-import { DEATHS_MAX, REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
+import { REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
 import { Thread } from './thread.ts';
 
 const WORKER_THREAD = new URL(`../worker/worker-thread${MODULE_EXTENSION}`, import.meta.url);
 
 /** The first replacement comes at once; the next ones later and later, up to a limit. */
 const BACKOFF_MIN_MS = 50;
-const BACKOFF_MAX_MS = 800;
+const BACKOFF_MAX_MS = 400;
 /** A worker that lived so long has its next replacement at once. */
 const HEALTHY_MS = 10_000;
 /** A ring that was closed is gone for good soon after: then its memory may go. */
 const RING_GONE_MS = 1000;
 /** How often it is looked whether workers hang, and how late a task may be before one does. */
-const HANG_LOOK_MS = 100;
-const HANG_GRACE_MS = 200;
+const HANG_LOOK_MS = 50;
+const HANG_GRACE_MS = 100;
 /** A thread that is not stuck answers within this. */
-const HANG_ANSWER_MS = 300;
+const HANG_ANSWER_MS = 250;
 
 export interface WorkerPoolOptions {
   readonly count: number;
@@ -135,6 +135,7 @@ export class WorkerPool {
       WORKER_THREAD,
       { ...plan, index, counters, holdings },
       logThread,
+      plan.options.workerHeap,
     );
   }
 
@@ -155,8 +156,11 @@ export class WorkerPool {
     const lived = performance.now() - place.startedAt;
     place.deaths = lived < HEALTHY_MS ? place.deaths + 1 : 0;
     const backoff = backoffMs(place.deaths);
-    log(`worker-${index} died and is replaced: ${error?.stack ?? 'it ended by itself'}`);
-    for (const task of failedTasks) this.#spend(task);
+    const names = failedTasks.map((task) => place.thread.tasks[task] ?? String(task));
+    const ran =
+      names.length === 0 ? '' : ` (it ran ${names.map((name) => `"${name}"`).join(', ')})`;
+    log(`worker-${index} died and is replaced${ran}: ${error?.stack ?? 'it ended by itself'}`);
+    for (const [at, task] of failedTasks.entries()) this.#spend(task, names[at]!);
     void releaseHoldings(place.holdings, () => delay(RING_GONE_MS, undefined, { ref: false }));
     if (backoff > 0) await delay(backoff);
     place.startedAt = performance.now();
@@ -197,11 +201,11 @@ export class WorkerPool {
     await thread.terminate();
   }
 
-  #spend(task: number): void {
+  #spend(task: number, name: string): void {
     const { crashBudget, log } = this.#options;
     if (!crashBudget.spend(task)) return;
     log(
-      `task ${task} ended ${DEATHS_MAX} workers within ${WINDOW_MS / 1000} s: ` +
+      `task "${name}" ended ${crashBudget.deathsMax} workers within ${WINDOW_MS / 1000} s: ` +
         `it is refused for ${REFUSED_MS / 1000} s`,
     );
   }

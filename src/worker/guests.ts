@@ -20,6 +20,7 @@ import type { PoolSizes } from '../base/thread-plan.ts';
 import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
 import { Connections } from '../connection/connections.ts';
 import type { Departures, UnreadBytes } from '../connection/departures.ts';
+import type { TaskDelegation } from '../connection/task-delegation.ts';
 import type { HandOffRecords } from '../delegate/hand-off-records.ts';
 import { ENDED, RETURNED, RecordBytes } from '../delegate/hand-off-records.ts';
 import type { TaskHolders } from '../delegate/task-holders.ts';
@@ -224,8 +225,16 @@ export class Guests implements Departures {
   }
 }
 
-// Requests for tasks go home.
-const NO_DELEGATION = {
-  delegate: (): never => assert(false, 'a worker delegates nothing') as never,
-  cancel: (): never => assert(false, 'a worker delegates nothing') as never,
+// Requests for tasks go home; a handler that is here already is in a worker.
+const NO_DELEGATION: TaskDelegation = {
+  inputSizeMax: 0,
+  delegate: noDelegation,
+  delegateInput: noDelegation,
+  call: noDelegation,
+  cancel: noDelegation,
 };
+
+function noDelegation(): never {
+  // tidy: allow a mistake in the app
+  throw new Error('a handler on the loop of a worker cannot delegate: it is in a worker');
+}

@@ -2,7 +2,7 @@
 // on it until the main thread tells it to end. Control plane.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadApp } from '../app/compiled-app.ts';
+import { loadApp, taskNames } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
 import { prepareModules } from '../base/modules.ts';
 import type { WorkerThreadPlan } from '../base/thread-plan.ts';
@@ -13,6 +13,7 @@ import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { keepHoldings } from '../kernel/holdings.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
+import { lowerPriority } from '../kernel/priority.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import { ThreadPort } from '../loop/thread-port.ts';
 import { WorkerService } from './worker-service.ts';
@@ -24,7 +25,8 @@ async function start(): Promise<void> {
     const plan = workerData as WorkerThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
     prepareModules();
-    const app = await loadApp(plan.app, adaptFetchModule);
+    lowerPriority(plan.options.workerNice);
+    const app = await loadApp(plan.app, { options: plan.options }, adaptFetchModule);
     const io = openIo(plan.backend, { ...plan.pools, blocksSize: blocksSize(plan.pools) });
     const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
     const service = new WorkerService({
@@ -39,7 +41,7 @@ async function start(): Promise<void> {
       onEnd: () => port.end(),
     });
     port.listen((kind) => service.onCommand(kind));
-    port.report({ kind: 'ready' });
+    port.report({ kind: 'ready', tasks: taskNames(app) });
     service.run();
   } catch (error) {
     port.fail(error);

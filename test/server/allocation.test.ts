@@ -7,12 +7,14 @@
 import { equal, ok } from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import { FAST, request, SLOW } from '../support/http-peer.ts';
+import { fileURLToPath } from 'node:url';
+import { request } from '../support/http-peer.ts';
 import type { Load } from '../support/load.ts';
 import { runLoad } from '../support/load.ts';
 import { sharedServer } from '../support/server-process.ts';
 
-const server = sharedServer(['-A', '1', '-w', '1', '-D', '0', '-C', '1000']);
+const APP = fileURLToPath(new URL('../support/test-app.ts', import.meta.url));
+const server = sharedServer([APP, '-A', '1', '-w', '1', '-C', '1000']);
 
 interface Case {
   readonly name: string;
@@ -28,7 +30,7 @@ const PIPELINED = { connections: 64, pipelined: 16, requests: 300_000 };
 const CASES: readonly Case[] = [
   {
     name: 'pipelined requests',
-    load: { ...PIPELINED, bytes: FAST, status: 200 },
+    load: { ...PIPELINED, bytes: request('/empty'), status: 200 },
     warmUp: 100_000,
     bytesPerRequestMax: 8,
   },
@@ -40,20 +42,44 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'pipelined requests with a method that is not allowed',
-    load: { ...PIPELINED, bytes: request('/test/slow', 'POST'), status: 405 },
+    load: { ...PIPELINED, bytes: request('/empty', 'POST'), status: 405 },
     warmUp: 100_000,
     bytesPerRequestMax: 8,
   },
   {
     name: 'one request at a time on each connection',
-    load: { connections: 64, pipelined: 1, requests: 60_000, bytes: FAST, status: 200 },
+    load: {
+      connections: 64,
+      pipelined: 1,
+      requests: 60_000,
+      bytes: request('/empty'),
+      status: 200,
+    },
     warmUp: 30_000,
     bytesPerRequestMax: 40,
   },
   {
     // Waking a worker is an FFI call of its own, but a worker that is busy is not woken.
     name: 'tasks',
-    load: { connections: 64, pipelined: 1, requests: 30_000, bytes: SLOW, status: 200 },
+    load: {
+      connections: 64,
+      pipelined: 1,
+      requests: 30_000,
+      bytes: request('/nothing'),
+      status: 200,
+    },
+    warmUp: 20_000,
+    bytesPerRequestMax: 40,
+  },
+  {
+    name: 'tasks with bytes in and out, and a response that is formed of them',
+    load: {
+      connections: 64,
+      pipelined: 1,
+      requests: 30_000,
+      bytes: request('/bytes'),
+      status: 200,
+    },
     warmUp: 20_000,
     bytesPerRequestMax: 40,
   },

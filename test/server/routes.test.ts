@@ -18,7 +18,9 @@ test('the fast route answers 200 without content', async (t) => {
   const peer = await connected(t);
   const { status, fields, body } = await peer.ask(FAST);
   deepEqual([status, body], [200, '']);
-  deepEqual([...fields.keys()].sort(), ['content-length', 'date']);
+  const names = ['content-length', 'date', 'server-timing', 'x-thread'];
+  deepEqual([...fields.keys()].sort(), names);
+  equal(fields.get('x-thread'), 'accept-0');
   equal(fields.get('content-length'), '0');
 });
 

@@ -117,6 +117,13 @@ export class SimServer {
       slowDuration: 0,
       workerConcurrency: random.pick([1, 2, 3]),
       taskTimeoutMs: random.pick([86_400_000, 100, 50]),
+      taskSize: 2048,
+      taskQueue: 0,
+      taskQueueFull: 'refuse',
+      taskDeaths: 5,
+      workerNice: 0,
+      workerHeap: 0,
+      demoFaults: false,
       requests: {
         keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
         headerTimeoutMs: random.pick([1000, 20_000]),

@@ -1,10 +1,21 @@
 // An application for the black-box tests: handlers of every kind, and mistakes of many.
 
 import { setTimeout as passed } from 'node:timers/promises';
-import { defineApp, delegate } from '../../src/index.ts';
+import type { Task } from '../../src/index.ts';
+import { defineApp, delegate, TaskError } from '../../src/index.ts';
 
 const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(4));
 const PIECE = Buffer.alloc(65_536, 'millrace');
+
+const BYTES = new Uint8Array(64).fill(7);
+
+function repetition({ target }: { readonly target: string }): { text: string; times: number } {
+  return { text: parameter(target, 'text'), times: Number(parameter(target, 'times')) };
+}
+
+function outcome(error: unknown): string {
+  return error instanceof TaskError ? `${error.code} ${error.status}` : String(error);
+}
 
 function parameter(target: string, name: string): string {
   return new URL(target, 'http://localhost').searchParams.get(name) ?? '';
@@ -24,6 +35,68 @@ export default defineApp({
     'GET /fast': (_request, response) => response.end('fast'),
     'GET /slow': delegate('slow'),
     'POST /slow': delegate('slow'),
+    'GET /empty': (_request, response) => response.end(),
+    'GET /nothing': delegate('nothing'),
+    // Bytes in and out, which nobody copies into the heap.
+    'GET /bytes': delegate('invert', {
+      input: () => BYTES,
+      respond: (result: Uint8Array, response) => response.end(result),
+    }),
+    'GET /result': delegate('repeat', { input: repetition }),
+    'GET /responded': delegate('repeat', {
+      input: repetition,
+      respond: ({ text }: { text: string }, response) => response.end(text, 203),
+    }),
+    'GET /respond-later': delegate('invert', {
+      input: ({ target }) => Buffer.from(target),
+      respond: async (result: Uint8Array, response) => {
+        const copy = Buffer.from(result);
+        await passed(1);
+        response.end(copy);
+      },
+    }),
+    'GET /respond-throws': delegate('nothing', {
+      respond: () => {
+        throw new Error('a mistake in respond');
+      },
+    }),
+    'GET /input-throws': delegate('repeat', {
+      input: () => {
+        throw new Error('a mistake in input');
+      },
+    }),
+    'GET /input-too-large': delegate('invert', { input: () => new Uint8Array(5000) }),
+    'GET /large-bytes': delegate('large', { input: ({ target }) => target }),
+    'GET /large-streamed': delegate('large', {
+      input: ({ target }) => target,
+      respond: async (result: Uint8Array, response) => {
+        await response.write(result);
+        response.end();
+      },
+    }),
+    // Delegates `n` times at once, and says what came of each.
+    'GET /calls': async (request, response) => {
+      const n = Number(parameter(request.target, 'n') || '1');
+      const calls = Array.from({ length: n }, (_, times) =>
+        request.delegate('repeat', { text: 'a', times }).then(({ text }) => text, outcome),
+      );
+      response.end((await Promise.all(calls)).join(' '));
+    },
+    'GET /call-fails': async (request, response) => {
+      const outcomes = [
+        await request.delegate('nothing').then(String, outcome),
+        await request.delegate('mistake').then(String, outcome),
+        await request.delegate('teapot').then(String, outcome),
+        await request.delegate('invert', new Uint8Array(5000)).then(String, outcome),
+        await request.delegate('none' as 'nothing').then(String, String),
+        await request.delegate('invert', Buffer.from([1, 2])).then(String, outcome),
+      ];
+      response.end(outcomes.join('\n'));
+    },
+    'GET /call-hangs': async (request, response) => {
+      await request.delegate('hang');
+      response.end();
+    },
     'GET /timer': async ({ target }, response) => {
       await passed(Number(parameter(target, 'ms') || '5'));
       response.end('timer');
@@ -146,6 +219,27 @@ export default defineApp({
     },
   },
   tasks: {
+    nothing: () => {},
+    invert: (task: Task<Uint8Array>) => {
+      const bytes = task.inputBytes;
+      for (let index = 0; index < bytes.length; index++) bytes[index] = ~bytes[index]!;
+      return bytes;
+    },
+    repeat: async (task: Task<{ text: string; times: number }>) => {
+      await passed(1);
+      return { text: task.input.text.repeat(task.input.times) };
+    },
+    large: (task: Task<string>) => {
+      const result = task.outputBytes(Number(parameter(task.input, 'size')));
+      return result.fill('x'.charCodeAt(0));
+    },
+    mistake: () => {
+      throw new Error('a mistake in a task');
+    },
+    teapot: (task) => task.end('gone', 410),
+    hang: (task) => {
+      while (!task.cancelled) Atomics.wait(NEVER_NOTIFIED, 0, 0, 1);
+    },
     slow: (task) => {
       Atomics.wait(NEVER_NOTIFIED, 0, 0, task.server.options.slowDuration);
       task.end('slow');

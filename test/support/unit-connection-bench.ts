@@ -6,6 +6,7 @@ import type { App } from '../../src/app/app.ts';
 import { delegate } from '../../src/app/app.ts';
 import type { CompiledApp } from '../../src/app/compiled-app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
+import type { TaskCall } from '../../src/app/request.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Counters } from '../../src/base/counters.ts';
 import { COUNTERS, Counter } from '../../src/base/counters.ts';
@@ -106,6 +107,30 @@ export interface Running {
   readonly target: string;
 }
 
+export class FakeCall implements TaskCall {
+  settled = false;
+  cancelled = false;
+  readonly #promise = Promise.withResolvers<unknown>();
+
+  get result(): Promise<unknown> {
+    return this.#promise.promise;
+  }
+
+  resolve(value: unknown): void {
+    this.settled = true;
+    this.#promise.resolve(value);
+  }
+
+  reject(error: Error): void {
+    this.settled = true;
+    this.#promise.reject(error);
+  }
+
+  cancel(): void {
+    this.cancelled = true;
+  }
+}
+
 export class FakeDelegation implements TaskDelegation {
   readonly running: Running[] = [];
   /** Exchanges whose task nobody waits for any more. */
@@ -116,6 +141,28 @@ export class FakeDelegation implements TaskDelegation {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+  }
+
+  readonly inputSizeMax = 100;
+  /** What `call` was given and answered with. */
+  readonly calls: { task: number; input: string | Uint8Array; kind: number; call: FakeCall }[] = [];
+
+  delegateInput(
+    task: number,
+    slot: number,
+    generation: number,
+    input: string | Uint8Array,
+  ): number {
+    const target = Buffer.from(input).toString();
+    const status = this.decide(target);
+    if (status === 0) this.running.push({ task, slot, generation, target });
+    return status;
+  }
+
+  call(task: number, _name: string, input: string | Uint8Array, kind: number): FakeCall {
+    const call = new FakeCall();
+    this.calls.push({ task, input, kind, call });
+    return call;
   }
 
   delegate(task: number, slot: number, generation: number, offset: number, size: number): number {

@@ -1,0 +1,30 @@
+// The application that Millrace runs in the benchmark of tasks: it measures its own calls, in the
+// accept thread, and serves the mixed load.
+
+import type { Task } from '../../src/index.ts';
+import { defineApp, delegate } from '../../src/index.ts';
+import { measureCalls } from './measure-calls.ts';
+import { BYTES_SIZE, burn, invert, nothing } from './work.ts';
+
+export default defineApp({
+  routes: {
+    'GET /test/fast': (_request, response) => response.end(),
+    'GET /test/cpu': delegate('burn', { input: () => 50 }),
+    'GET /measure': async (request, response) => {
+      const { searchParams } = new URL(request.target, 'http://localhost');
+      const bytes = new Uint8Array(BYTES_SIZE);
+      const call =
+        searchParams.get('work') === 'bytes'
+          ? () => request.delegate('invert', bytes)
+          : () => request.delegate('nothing');
+      const calls = Number(searchParams.get('calls'));
+      const figures = await measureCalls(call, calls, Number(searchParams.get('inFlight')));
+      response.end(JSON.stringify(figures));
+    },
+  },
+  tasks: {
+    nothing,
+    invert: (task: Task<Uint8Array>) => invert(task.inputBytes),
+    burn: (task: Task<number>) => burn(task.input),
+  },
+});
