@@ -27,6 +27,7 @@ export type DelegationTo<Tasks> = {
   [Name in keyof Tasks & string]: Delegation<Name, RouteInput<Tasks[Name]>, ResultOf<Tasks[Name]>>;
 }[keyof Tasks & string];
 
+/** What a route that delegates may be told. */
 export interface DelegateOptions<Input, Result> {
   /**
    * What the task is delegated with: a `Uint8Array`, or a value that JSON can say. It is called
@@ -42,6 +43,11 @@ export interface DelegateOptions<Input, Result> {
 }
 
 /** A route that delegates to the task `task` of the same application. */
+/** delegate. */
+/** delegate. */
+/** delegate. */
+/** delegate. */
+/** delegate. */
 export function delegate<const Name extends string>(task: Name): Delegation<Name, NoInput, unknown>;
 export function delegate<const Name extends string, Input = NoInput, Result = unknown>(
   task: Name,

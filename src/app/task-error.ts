@@ -1,5 +1,6 @@
 // Why a task that a handler awaits has no result. Control plane.
 
+/** Why a task has no result. */
 export type TaskErrorCode =
   /** The task threw, its result did not fit, or its worker died: the log says why. */
   | 'failed'
@@ -23,6 +24,7 @@ const STATUSES: Readonly<Record<TaskErrorCode, number>> = {
   cancelled: 0,
 };
 
+/** A task that a handler awaits has no result. */
 export class TaskError extends Error {
   override name = 'TaskError';
   readonly task: string;

@@ -12,7 +12,8 @@ const ENTRIES = 64;
 /** Bytes of the shared memory. */
 export const HOLDINGS_SIZE: number = ENTRIES * 2 * BigInt64Array.BYTES_PER_ELEMENT;
 
-// Entries {size, address} of a mapping or {DESCRIPTOR, number}; {0, 0} is free.
+// Entries {size, address} of a mapping, {-size, address} of one that is a part of a descriptor's,
+// or {DESCRIPTOR, number}; {0, 0} is free.
 const DESCRIPTOR = -1n;
 
 const close = bind('close', ['int32'], 'int32');
@@ -36,6 +37,12 @@ export function noteMapping(address: bigint, size: number): void {
 
 export function forgetMapping(address: bigint, size: number): void {
   forget(BigInt(size), address);
+  forget(BigInt(-size), address);
+}
+
+/** Memory of a descriptor, as a ring's: while it is mapped, closing the descriptor ends nothing. */
+export function noteDescriptorMapping(address: bigint, size: number): void {
+  note(BigInt(-size), address);
 }
 
 export function noteDescriptor(fd: number): void {
@@ -47,8 +54,9 @@ export function forgetDescriptor(fd: number): void {
 }
 
 /**
- * Releases what a dead thread held: descriptors first, so that no ring writes to memory that is
- * gone; the memory when `whenClosed` says that the kernel is done with them. Answers when that is.
+ * Releases what a dead thread held: descriptors first, with the memory that is theirs, so that no
+ * ring writes to memory that is gone; the other memory when `whenClosed` says that the kernel is
+ * done with them. Answers when that is.
  */
 export async function releaseHoldings(
   memory: SharedArrayBuffer,
@@ -56,8 +64,9 @@ export async function releaseHoldings(
 ): Promise<void> {
   const entries = new BigInt64Array(memory);
   each(entries, (at, size, value) => {
-    if (size !== DESCRIPTOR) return;
-    close(Number(value));
+    if (size > 0n) return;
+    if (size === DESCRIPTOR) close(Number(value));
+    else munmap(value, -size);
     entries[at] = 0n;
   });
   await whenClosed();

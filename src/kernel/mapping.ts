@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.ts';
 import { checked, SystemError } from './errno.ts';
 import { bind, errno, viewMemory } from './ffi.ts';
-import { forgetMapping, noteMapping } from './holdings.ts';
+import { forgetMapping, noteDescriptorMapping, noteMapping } from './holdings.ts';
 
 const mmap = bind('mmap', ['pointer', 'uint64', 'int32', 'int32', 'int32', 'int64'], 'pointer');
 const munmap = bind('munmap', ['pointer', 'uint64'], 'int32');
@@ -38,6 +38,7 @@ export function mapMemory(size: number): Mapping {
   const rejected: Mapping[] = [];
   for (;;) {
     const mapping = map(size, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0n);
+    noteMapping(mapping.address, size);
     const last = mapping.address + BigInt(size) - 1n;
     if (mapping.address / FOUR_GIB === last / FOUR_GIB) {
       for (const other of rejected) unmapMemory(other);
@@ -51,13 +52,14 @@ export function mapMemory(size: number): Mapping {
 
 /** Maps a part of what `fd` offers, as io_uring does with its rings. */
 export function mapDescriptor(fd: number, size: number, offset: bigint): Mapping {
-  return map(size, MAP_SHARED | MAP_POPULATE, fd, offset);
+  const mapping = map(size, MAP_SHARED | MAP_POPULATE, fd, offset);
+  noteDescriptorMapping(mapping.address, size);
+  return mapping;
 }
 
 function map(size: number, flags: number, fd: number, offset: bigint): Mapping {
   const address = mmap(null, BigInt(size), PROT_READ_WRITE, flags, fd, offset);
   if (address === MAP_FAILED) throw new SystemError('mmap', errno());
-  noteMapping(address, size);
   return {
     address,
     addressLow: Number(address & 0xffff_ffffn) | 0,

@@ -14,21 +14,15 @@ import type { Wakeups } from '../delegate/dead-thread.ts';
 import { repairDeadWorker } from '../delegate/dead-thread.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { NO_DEADLINE, RUNNING, TaskHolders } from '../delegate/task-holders.ts';
-import { HOLDINGS_SIZE, releaseHoldings } from '../kernel/holdings.ts';
+import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import type { CrashBudget } from './crash-budget.ts';
 import { REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
+import { Deaths, releaseLater } from './replacement.ts';
 import { Thread } from './thread.ts';
 
 const WORKER_THREAD = new URL(`../worker/worker-thread${MODULE_EXTENSION}`, import.meta.url);
 
-/** The first replacement comes at once; the next ones later and later, up to a limit. */
-const BACKOFF_MIN_MS = 50;
-const BACKOFF_MAX_MS = 400;
-/** A worker that lived so long has its next replacement at once. */
-const HEALTHY_MS = 10_000;
-/** A ring that was closed is gone for good soon after: then its memory may go. */
-const RING_GONE_MS = 1000;
 /** How often it is looked whether workers hang, and how late a task may be before one does. */
 const HANG_LOOK_MS = 50;
 const HANG_GRACE_MS = 100;
@@ -50,9 +44,7 @@ interface Place {
   thread: Thread;
   readonly counters: SharedArrayBuffer;
   holdings: SharedArrayBuffer;
-  startedAt: number;
-  /** Deaths in a row, each soon after the start. */
-  deaths: number;
+  readonly deaths: Deaths;
   /** True exactly when it is looked at, or was ended, because its task is late. */
   isSuspect: boolean;
 }
@@ -120,8 +112,7 @@ export class WorkerPool {
       thread: this.#thread(index, counters, holdings),
       counters,
       holdings,
-      startedAt: performance.now(),
-      deaths: 0,
+      deaths: new Deaths(),
       isSuspect: false,
     };
     this.#places.push(place);
@@ -153,17 +144,15 @@ export class WorkerPool {
   async #replace(place: Place, index: number, error: Error | undefined): Promise<void> {
     const { plan, wakeups, log } = this.#options;
     const { failedTasks } = repairDeadWorker(plan.delegateMemory, index, wakeups);
-    const lived = performance.now() - place.startedAt;
-    place.deaths = lived < HEALTHY_MS ? place.deaths + 1 : 0;
-    const backoff = backoffMs(place.deaths);
+    const backoff = place.deaths.add();
     const names = failedTasks.map((task) => place.thread.tasks[task] ?? String(task));
     const ran =
       names.length === 0 ? '' : ` (it ran ${names.map((name) => `"${name}"`).join(', ')})`;
     log(`worker-${index} died and is replaced${ran}: ${error?.stack ?? 'it ended by itself'}`);
     for (const [at, task] of failedTasks.entries()) this.#spend(task, names[at]!);
-    void releaseHoldings(place.holdings, () => delay(RING_GONE_MS, undefined, { ref: false }));
+    releaseLater(place.holdings);
     if (backoff > 0) await delay(backoff);
-    place.startedAt = performance.now();
+    place.deaths.begin();
     place.isSuspect = false;
     place.holdings = new SharedArrayBuffer(HOLDINGS_SIZE);
     place.thread = this.#thread(index, place.counters, place.holdings);
@@ -209,8 +198,4 @@ export class WorkerPool {
         `it is refused for ${REFUSED_MS / 1000} s`,
     );
   }
-}
-
-function backoffMs(deaths: number): number {
-  return deaths <= 1 ? 0 : Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (deaths - 2));
 }
