@@ -1,7 +1,7 @@
 // The public names of Millrace.
 
 export type { App, AppMaker, AppServer } from './app/app.ts';
-export { defineApp, delegate } from './app/app.ts';
+export { defineApp } from './app/app.ts';
 export type { BlockingConnection } from './app/blocking-connection.ts';
 export type {
   BlockingHandler,
@@ -10,6 +10,7 @@ export type {
 } from './app/connection-handler.ts';
 export { HandOff, handOff, LoopHandler, onLoop } from './app/connection-handler.ts';
 export type { DelegateOptions, Delegation, Respond } from './app/delegation.ts';
+export { delegate } from './app/delegation.ts';
 export { ExchangeError } from './app/exchange-error.ts';
 export type { Handler } from './app/handler.ts';
 export type { Request } from './app/request.ts';

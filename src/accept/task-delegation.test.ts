@@ -8,8 +8,8 @@ import {
   OK,
   okText,
 } from '../../test/support/unit-connection-bench.ts';
-import { delegate } from '../app/app.ts';
 import { compileApp } from '../app/compiled-app.ts';
+import { delegate } from '../app/delegation.ts';
 import { COUNTERS } from '../base/counters.ts';
 import { exchangesFor } from '../connection/exchanges.ts';
 import { Delegator } from '../delegate/delegator.ts';

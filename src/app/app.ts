@@ -44,8 +44,6 @@ export function defineApp<
   return app;
 }
 
-export { delegate } from './delegation.ts';
-
 /** What an application may know of the server that runs it. */
 export interface AppServer {
   readonly options: ServerOptions;

@@ -43,11 +43,6 @@ export interface DelegateOptions<Input, Result> {
 }
 
 /** A route that delegates to the task `task` of the same application. */
-/** delegate. */
-/** delegate. */
-/** delegate. */
-/** delegate. */
-/** delegate. */
 export function delegate<const Name extends string>(task: Name): Delegation<Name, NoInput, unknown>;
 export function delegate<const Name extends string, Input = NoInput, Result = unknown>(
   task: Name,

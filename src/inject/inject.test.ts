@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { App } from '../app/app.ts';
-import { delegate } from '../app/app.ts';
+import { delegate } from '../app/delegation.ts';
 import { inject } from './inject.ts';
 
 const BIG = Buffer.alloc(1_000_000, 'millrace');

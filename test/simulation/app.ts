@@ -2,8 +2,8 @@
 // handlers and tasks wait for timers of the simulation.
 
 import type { App } from '../../src/app/app.ts';
-import { delegate } from '../../src/app/app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
+import { delegate } from '../../src/app/delegation.ts';
 import type { Request } from '../../src/app/request.ts';
 import type { Response } from '../../src/app/response.ts';
 import type { Task } from '../../src/delegate/task.ts';

@@ -3,9 +3,9 @@
 
 import { equal, notEqual } from 'node:assert/strict';
 import type { App } from '../../src/app/app.ts';
-import { delegate } from '../../src/app/app.ts';
 import type { CompiledApp } from '../../src/app/compiled-app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
+import { delegate } from '../../src/app/delegation.ts';
 import type { TaskCall } from '../../src/app/request.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Counters } from '../../src/base/counters.ts';

@@ -3,8 +3,8 @@
 
 import { ok } from 'node:assert/strict';
 import type { App } from '../../src/app/app.ts';
-import { delegate } from '../../src/app/app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
+import { delegate } from '../../src/app/delegation.ts';
 import type { Handler } from '../../src/app/handler.ts';
 import { LINGERING, OPEN, TERMINATING } from '../../src/connection/connection-table.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
