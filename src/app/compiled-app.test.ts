@@ -4,8 +4,9 @@ import { server } from '../delegate/task-server.test-data.ts';
 import { METHOD_GET, METHOD_HEAD, METHOD_POST } from '../http/method.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
 import type { App } from './app.ts';
-import { defineApp, delegate } from './app.ts';
+import { defineApp } from './app.ts';
 import { AppError, compileApp, loadApp, NOT_DELEGATED } from './compiled-app.ts';
+import { delegate } from './delegation.ts';
 import type { Handler } from './handler.ts';
 
 const handler: Handler = (_request, response) => response.end();

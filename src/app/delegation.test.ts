@@ -3,7 +3,8 @@
 import { deepEqual } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Task } from '../delegate/task.ts';
-import { defineApp, delegate } from './app.ts';
+import { defineApp } from './app.ts';
+import { delegate } from './delegation.ts';
 
 const tasks = {
   slow: (task: Task) => task.target.length,
