@@ -6,7 +6,7 @@ import type { ServerOptions } from '../base/options.ts';
 import type { TaskFunction } from '../delegate/task-runner.ts';
 import type { ConnectionHandler, HandOff } from './connection-handler.ts';
 import type { DelegationTo } from './delegation.ts';
-import type { Handler } from './handler.ts';
+import type { ErrorHandler, Handler, ParametersOf } from './handler.ts';
 import type { StaticResponse } from './static-response.ts';
 
 /**
@@ -16,19 +16,26 @@ import type { StaticResponse } from './static-response.ts';
 export interface App<
   Tasks = Readonly<Record<string, TaskFunction>>,
   Connections = Readonly<Record<string, ConnectionHandler>>,
+  Routes extends string = string,
 > {
-  /** By method and path, such as `GET /test/fast`. GET routes answer HEAD too. */
-  readonly routes: Readonly<
-    Record<
-      string,
-      | Handler<Tasks>
+  /**
+   * By method and path, such as `GET /users/:id` or `GET /files/*`. GET routes answer HEAD too. An
+   * exact path comes before one with parameters, and that before one with a wildcard.
+   */
+  readonly routes: {
+    readonly [Route in Routes]?:
+      | Handler<Tasks, ParametersOf<Route>>
       | DelegationTo<Tasks>
       | HandOff<Extract<keyof Connections, string>>
-      | StaticResponse
-    >
-  >;
+      | StaticResponse;
+  };
   /** Answers the requests that no route answers, in place of 404 and 405. */
   readonly fallback?: Handler<Tasks>;
+  /**
+   * Answers for handlers that fail before their response has begun; what it does not answer, or when
+   * it fails itself, is a 500. The server logs what it throws, and nothing else.
+   */
+  readonly onError?: ErrorHandler;
   readonly tasks?: { readonly [Name in keyof Tasks]: Tasks[Name] & TaskFunction };
   /** What serves connections that are handed to a worker: a plain function blocks it. */
   readonly connections?: {
@@ -40,7 +47,8 @@ export interface App<
 export function defineApp<
   Tasks extends Readonly<Record<string, unknown>> = None,
   Connections extends Readonly<Record<string, unknown>> = None,
->(app: App<Tasks, Connections>): App<Tasks, Connections> {
+  Routes extends string = string,
+>(app: App<Tasks, Connections, Routes>): App<Tasks, Connections, Routes> {
   return app;
 }
 
@@ -53,6 +61,6 @@ export interface AppServer {
 export type AppMaker = (server: AppServer) => AnyApp;
 
 // biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
-export type AnyApp = App<any, any>; // of any tasks and connections
+export type AnyApp = App<any, any, any>; // of any tasks, connections and routes
 
 type None = Readonly<Record<never, never>>;

@@ -1,6 +1,7 @@
 // An application as an accept thread uses it: a router on bytes, and what each route does in
 // columns. Control plane: made once in each thread at start.
 
+import { isThenable } from '../base/thenable.ts';
 import type { NamedTask, TaskFunction } from '../delegate/task-runner.ts';
 import { METHOD_NAMES } from '../http/method.ts';
 import type { Route } from '../http/router.ts';
@@ -10,8 +11,10 @@ import type { AnyApp, AppMaker, AppServer } from './app.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
 import { HandOff, LoopHandler } from './connection-handler.ts';
 import type { Delegation, Respond } from './delegation.ts';
-import type { Handler } from './handler.ts';
+import { ExchangeError } from './exchange-error.ts';
+import type { ErrorHandler, Handler } from './handler.ts';
 import type { Request } from './request.ts';
+import type { Response } from './response.ts';
 import { StaticResponse } from './static-response.ts';
 
 /** In `taskIndexes`: the route has a handler. */
@@ -100,14 +103,38 @@ export function compileApp(app: AnyApp): CompiledApp {
     if (typeof fallback !== 'function') throw new AppError('the fallback is not a function');
     handlers.push(fallback);
   }
+  const { onError } = app;
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw new AppError('onError is not a function');
+  }
   const fallbackRoute = fallback === undefined ? NONE : keys.length;
   try {
     const router = new Router(routes);
-    const common = { router, handlers, staticResponses, fallbackRoute };
+    const guarded =
+      onError === undefined ? handlers : handlers.map((handler) => guard(handler, onError));
+    const common = { router, handlers: guarded, staticResponses, fallbackRoute };
     return { ...common, taskIndexes, tasks, inputs, responds, connections };
   } catch (error) {
     throw new AppError((error as Error).message);
   }
+}
+
+// A handler whose failure is answered by the application, as long as nothing was sent.
+function guard(handler: Handler, onError: ErrorHandler): Handler {
+  const answer = (error: unknown, request: Request, response: Response): void | Promise<void> => {
+    // That the peer has gone is no failure.
+    if (response.begun || (error instanceof ExchangeError && error.status === 0)) throw error;
+    return onError(error, request, response);
+  };
+  return (request, response) => {
+    try {
+      const result = handler(request, response);
+      if (result === undefined || !isThenable(result)) return result;
+      return result.then(undefined, (error: unknown) => answer(error, request, response));
+    } catch (error) {
+      return answer(error, request, response);
+    }
+  };
 }
 
 /** The names of tasks, and behind them those of connection handlers: by index. */

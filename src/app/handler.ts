@@ -10,7 +10,31 @@ import type { Response } from './response.ts';
  * serve others of that kind, one after the other: it must not keep them.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a handler of any application
-export type Handler<Tasks = any /* any application */> = (
-  request: Request<Tasks>,
+export type Handler<Tasks = any /* any application */, Parameters extends string = string> = (
+  request: Request<Tasks, Parameters>,
   response: Response,
 ) => void | Promise<void>;
+
+/** Answers in place of a handler that failed before its response had begun. */
+export type ErrorHandler = (
+  error: unknown,
+  request: Request,
+  response: Response,
+) => void | Promise<void>;
+
+/** The names of the parameters in a route such as `GET /users/:id`; "*" is the wildcard. */
+export type ParametersOf<Route extends string> = string extends Route
+  ? string
+  : Route extends `${string} ${infer Path}`
+    ? InPath<Path>
+    : never;
+
+type InPath<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
+  ? InSegment<Segment> | InPath<Rest>
+  : InSegment<Path>;
+
+type InSegment<Segment extends string> = Segment extends `:${infer Name}`
+  ? Name
+  : Segment extends '*'
+    ? '*'
+    : never;

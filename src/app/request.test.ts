@@ -2,28 +2,33 @@ import { deepEqual, equal, fail, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { PARSE_COMPLETE, RequestParser } from '../http/request-parser.ts';
+import { Router } from '../http/router.ts';
 import type { TaskCall } from './request.ts';
 import { BoundRequest } from './request.ts';
 
 const BEFORE = 'bytes before the request';
 
 /** A request bound to `text`, which does not begin where its memory begins. */
-function bound(text: string, callTask?: () => TaskCall): BoundRequest {
+function bound(text: string, callTask?: () => TaskCall, route = '/'): BoundRequest {
   const all = Buffer.from(`other memory${BEFORE}${text}`, 'latin1');
   const bytes = new Uint8Array(new Uint8Array(all).buffer, 'other memory'.length);
   const parser = new RequestParser(REQUEST_LIMITS);
+  const router = new Router([{ method: 'GET', path: route }]);
   const request = new BoundRequest(
     {
+      fd: -1,
       bodyLeft: 0,
       onBodyWanted: () => {},
       callTask: callTask ?? (() => fail('no task is delegated')),
     },
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
     parser,
+    router,
     100,
   );
   equal(parser.parse(bytes, BEFORE.length, bytes.length), PARSE_COMPLETE);
-  request.bind(BEFORE.length);
+  router.find(bytes, BEFORE.length + parser.pathOffset, parser.pathSize, parser.method);
+  request.bind(BEFORE.length, router.parameterNames[0]!);
   return request;
 }
 
@@ -80,7 +85,7 @@ test('the signal aborts when the client ends its side, or the exchange has faile
     equal(signal.aborted, true);
     equal((signal.reason as Error).message.length > 0, true);
     // The next request has a signal of its own.
-    request.bind(BEFORE.length);
+    request.bind(BEFORE.length, []);
     equal(request.signal.aborted, false);
   }
 });
@@ -103,4 +108,32 @@ test('a request that fails cancels the tasks that are awaited, and asks few othe
   equal(String(awaited), '0,10,20,30,40,50,60,70,80,90');
   // Those that are settled are forgotten now and then.
   equal(cancelled.length < 50, true);
+});
+
+test('parameters of the path are decoded, and stay when the head is kept', () => {
+  for (const keeps of [false, true]) {
+    const request = bound(
+      requestLine('GET', '/a/%C3%BC%2F%20b/c/d/e?x'),
+      undefined,
+      '/a/:one/:two/*',
+    );
+    if (keeps) request.keep();
+    deepEqual(
+      [request.param('one'), request.param('two'), request.param('*')],
+      ['ü/ b', 'c', 'd/e'],
+    );
+    throws(() => request.param('three'), /no parameter "three"/);
+  }
+  for (const bad of ['%', '%zz', '%C3', '%ff']) {
+    const request = bound(requestLine('GET', `/${bad}`), undefined, '/:a');
+    throws(() => request.param('a'), { name: 'ExchangeError', status: 400 });
+  }
+});
+
+test('the query is decoded, each request has its own', () => {
+  const request = bound(requestLine('GET', '/a?b=1&c=%C3%BC+d&b=2?'));
+  deepEqual([request.query.getAll('b'), request.query.get('c')], [['1', '2?'], 'ü d']);
+  equal(request.query, request.query);
+  equal(bound(requestLine('GET', '/a')).query.size, 0);
+  equal(request.peer, undefined);
 });

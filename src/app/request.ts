@@ -6,19 +6,34 @@
 import { ascii } from '../http/characters.ts';
 import { Fields } from '../http/fields.ts';
 import { METHOD_NAMES, METHOD_OTHER } from '../http/method.ts';
+import { NO_PARAMETERS } from '../http/router.ts';
+import type { PeerAddress } from '../kernel/sockets.ts';
+import { peerAddress } from '../kernel/sockets.ts';
 import { ExchangeError } from './exchange-error.ts';
 import type { BodySource } from './request-body.ts';
 import { RequestBody } from './request-body.ts';
 import type { InputArguments, ResultOf } from './task-types.ts';
 
-/** A request, for as long as its response has not ended. */
+/**
+ * A request, for as long as its response has not ended. `Parameters` are the names of those of its
+ * route's path.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a request to any application
-export interface Request<Tasks = any /* any application */> {
+export interface Request<Tasks = any /* any application */, Parameters extends string = string> {
   readonly method: string;
   /** The request target as it was sent, with its query (RFC 9112 section 3.2). */
   readonly target: string;
   /** The path of the target, without its query, not decoded. */
   readonly path: string;
+  /** The query of the target, decoded; empty when there is none. Made when it is first asked for. */
+  readonly query: URLSearchParams;
+  /**
+   * A parameter of the route's path, percent-decoded as UTF-8; of a wildcard, "*", all that is left
+   * of the path. @throws ExchangeError, which is a 400, when it cannot be decoded.
+   */
+  param(name: Parameters): string;
+  /** The address of the client, or undefined where there is no network. */
+  readonly peer: PeerAddress | undefined;
   /**
    * The value of a field, or undefined. Values of several lines are joined with ", " (RFC 9110
    * section 5.3). One character a byte (latin1).
@@ -37,6 +52,8 @@ export interface Request<Tasks = any /* any application */> {
   bytes(): Promise<Uint8Array>;
   /** The body as a whole, as UTF-8. @throws ExchangeError, as `bytes`. */
   text(): Promise<string>;
+  /** The body as JSON says it. @throws ExchangeError, as `bytes`, and as a 400 for no JSON. */
+  json(): Promise<unknown>;
   /**
    * Delegates to a task of the application, and answers with its result: bytes are a copy. The
    * input is a `Uint8Array`, or a value that JSON can say; it is read at once. When the client goes
@@ -59,7 +76,15 @@ export interface TaskCall {
 
 /** Who receives the body of a request, and runs the tasks that its handler awaits. */
 export interface RequestSource extends BodySource {
+  /** The descriptor of the connection. */
+  readonly fd: number;
   callTask(task: string, input: unknown): TaskCall;
+}
+
+/** What the router knows of the path that it found last: see `http/router.ts`. */
+export interface PathParameters {
+  parameterStart(index: number): number;
+  parameterSize(index: number): number;
 }
 
 /** Where the parts of a head lie, relative to where it begins: see `http/request-parser.ts`. */
@@ -85,6 +110,9 @@ export class BoundRequest implements Request {
   #head: RequestHead;
   // Where the head begins, or -1 when there is no request.
   #start = -1;
+  #names: readonly string[] = NO_PARAMETERS;
+  #parameters: PathParameters;
+  #query: URLSearchParams | undefined;
   #body: RequestBody | undefined;
   #calls: TaskCall[] | undefined;
   // So many calls are kept until it is looked which of them are settled.
@@ -92,9 +120,16 @@ export class BoundRequest implements Request {
   #error: Error | undefined;
   #aborter: AbortController | undefined;
 
-  /** `parser` has just parsed what is bound, in `memory`. */
-  constructor(source: RequestSource, memory: Buffer, parser: RequestHead, wholeSizeMax: number) {
+  /** `parser` has just parsed what is bound, in `memory`, and the router found `parameters`. */
+  constructor(
+    source: RequestSource,
+    memory: Buffer,
+    parser: RequestHead,
+    parameters: PathParameters,
+    wholeSizeMax: number,
+  ) {
     this.#source = source;
+    this.#parameters = parameters;
     this.#memory = memory;
     this.#parser = parser;
     this.#wholeSizeMax = wholeSizeMax;
@@ -114,6 +149,26 @@ export class BoundRequest implements Request {
 
   get path(): string {
     return this.#text(this.#head.pathOffset, this.#head.pathSize);
+  }
+
+  get query(): URLSearchParams {
+    this.#check();
+    this.#query ??= new URLSearchParams(queryOf(this.target));
+    return this.#query;
+  }
+
+  param(name: string): string {
+    this.#check();
+    const index = this.#names.indexOf(name);
+    if (index < 0) throw new Error(`the route of the request has no parameter "${name}"`);
+    const { pathOffset } = this.#head;
+    const start = pathOffset + this.#parameters.parameterStart(index);
+    return decode(this.#text(start, this.#parameters.parameterSize(index)));
+  }
+
+  get peer(): PeerAddress | undefined {
+    this.#check();
+    return peerAddress(this.#source.fd);
   }
 
   field(name: string): string | undefined {
@@ -168,6 +223,10 @@ export class BoundRequest implements Request {
     return this.bytes().then(utf8);
   }
 
+  json(): Promise<unknown> {
+    return this.text().then(parse);
+  }
+
   // Control plane: who awaits a task allocates.
   delegate(task: string, input?: unknown): Promise<never> {
     this.#check();
@@ -185,8 +244,11 @@ export class BoundRequest implements Request {
     return this.#body;
   }
 
-  bind(start: number): void {
+  /** `names` are those of the parameters of its route. */
+  bind(start: number, names: readonly string[]): void {
     this.#start = start;
+    this.#names = names;
+    this.#query = undefined;
     this.#aborter = undefined;
   }
 
@@ -225,6 +287,7 @@ export class BoundRequest implements Request {
     const { size } = this.#head;
     this.#bytes = Buffer.from(this.#memory.subarray(this.#start, this.#start + size));
     this.#head = snapshot(this.#parser);
+    if (this.#names.length > 0) this.#parameters = placesOf(this.#parameters, this.#names.length);
     this.#start = 0;
     return size;
   }
@@ -242,6 +305,38 @@ export class BoundRequest implements Request {
 }
 
 const FIELDS = new Fields();
+const BAD_REQUEST = 400;
+
+function placesOf(parameters: PathParameters, count: number): PathParameters {
+  const indexes = Array.from({ length: count }, (_, index) => index);
+  const starts = indexes.map((index) => parameters.parameterStart(index));
+  const sizes = indexes.map((index) => parameters.parameterSize(index));
+  return {
+    parameterStart: (index) => starts[index]!,
+    parameterSize: (index) => sizes[index]!,
+  };
+}
+
+function queryOf(target: string): string {
+  const at = target.indexOf('?');
+  return at < 0 ? '' : target.slice(at + 1);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ExchangeError('a parameter of the path is not percent-encoded UTF-8', BAD_REQUEST);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ExchangeError('the body is not JSON', BAD_REQUEST);
+  }
+}
 const CALLS_MIN = 16;
 
 function snapshot(head: RequestHead): RequestHead {

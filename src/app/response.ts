@@ -8,6 +8,8 @@ import { abandon } from '../base/thenable.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
+import type { StreamSource } from './stream-source.ts';
+import { piecesOf } from './stream-source.ts';
 
 /** The most bytes that wait to be taken when another `write` is allowed. */
 export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
@@ -18,6 +20,8 @@ export const LENGTH_UNKNOWN = -1;
 export interface Response {
   /** The status of the response, 200 if nobody says otherwise. Set before the first byte. */
   status: number;
+  /** True exactly when it has ended or begun, or the peer has gone: then it is what it is. */
+  readonly begun: boolean;
   /**
    * Adds a field line, before the first byte. @throws TypeError when name or value are not what
    * RFC 9110 section 5 allows, or the field is the server's own, such as Content-Length.
@@ -38,6 +42,16 @@ export interface Response {
    * it `text/plain` unless a Content-Type was set. When the peer is gone, it does nothing.
    */
   end(body?: string | Uint8Array, status?: number): void;
+  /** Ends the response with a value as JSON. @throws TypeError for a value that JSON cannot say. */
+  json(value: unknown, status?: number): void;
+  /** Ends the response with the place of another: RFC 9110 section 15.4. */
+  redirect(location: string, status?: 301 | 302 | 303 | 307 | 308): void;
+  /**
+   * Sends what a stream or an iterable has, piece by piece as the peer takes it, and ends the
+   * response. When the peer has gone, the source is cancelled, and the promise is rejected, which a
+   * handler may answer with. When the source fails, the response does.
+   */
+  stream(source: StreamSource): Promise<void>;
 }
 
 /** Who sends the response: it is told when there is more to send. */
@@ -52,6 +66,8 @@ interface Waiting {
 }
 
 const NO_FIELDS: readonly string[] = [];
+const JSON_TYPE = 'application/json';
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 // Fields are checked when they are set, so that the mistake is found where it was made.
 const CHECKED = new FieldLines();
 
@@ -80,6 +96,8 @@ export class BoundResponse implements Response {
   #queued = 0;
   #written = 0;
   #waiting: Waiting | undefined;
+  // Whoever streams waits for the next piece of its source, or for the end of the peer.
+  #gone: PromiseWithResolvers<never> | undefined;
   #error: Error | undefined;
 
   constructor(sink: ResponseSink) {
@@ -98,6 +116,12 @@ export class BoundResponse implements Response {
       throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
     }
     this.#status = status;
+  }
+
+  get begun(): boolean {
+    return (
+      this.ended || this.streams || this.#headSent || !this.#bound || this.#error !== undefined
+    );
   }
 
   field(name: string, value: string): this {
@@ -167,6 +191,45 @@ export class BoundResponse implements Response {
     }
     this.ended = true;
     if (this.#bound) this.#sink.onResponse();
+  }
+
+  // Control plane: it allocates the text.
+  json(value: unknown, status?: number): void {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError('the value of a response is not one of JSON');
+    if (!this.isTyped) this.field('Content-Type', JSON_TYPE);
+    this.end(text, status);
+  }
+
+  // Control plane.
+  redirect(location: string, status: number = 302): void {
+    if (!REDIRECTS.includes(status)) {
+      throw new RangeError(`the status of a redirect is one of ${REDIRECTS.join(', ')}`);
+    }
+    this.field('Location', encodeURI(location).replaceAll('%25', '%'));
+    this.end(undefined, status);
+  }
+
+  // Control plane.
+  async stream(source: StreamSource): Promise<void> {
+    this.#checkBound();
+    const pieces = piecesOf(source);
+    // A source that waits is not waited for when the peer has gone.
+    const gone = Promise.withResolvers<never>();
+    abandon(gone.promise);
+    this.#gone = gone;
+    try {
+      for (;;) {
+        if (this.#error !== undefined) throw this.#error;
+        const piece = await Promise.race([pieces.next(), gone.promise]);
+        if (piece.done === true) break;
+        await this.write(piece.value);
+      }
+    } catch (error) {
+      pieces.cancel(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+    this.end();
   }
 
   // Control plane: what is thrown here tells of a mistake in the application.
@@ -327,6 +390,8 @@ export class BoundResponse implements Response {
     this.#queued = 0;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
+    this.#gone?.reject(error);
+    this.#gone = undefined;
   }
 }
 

@@ -75,6 +75,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     {
       memory: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
       parser,
+      parameters: app.router,
       clock: loop.clock,
       bodySizeMax: requests.bodySizeMax,
       onResponse: (exchange) => responseSide.pump(exchange.slot),

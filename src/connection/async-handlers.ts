@@ -67,20 +67,21 @@ export class AsyncHandlers {
     );
   }
 
-  #fail(exchange: Exchange, error: unknown): void {
+  /** The status of a handler's failure, which is logged and counted unless it is known. */
+  failureStatus(error: unknown): number {
     // A body that was too large or malformed is the peer's fault; that there are too many tasks, or
     // that one takes too long, is counted.
-    const isKnown =
-      (error instanceof ExchangeError && error.status > 0) ||
-      (error instanceof TaskError && error.status > 500);
-    if (isKnown) {
-      this.#sink.fail(exchange, error, error.status, HANDLER_FAILED);
-      return;
-    }
+    if (error instanceof ExchangeError && error.status > 0) return error.status;
+    if (error instanceof TaskError && error.status > 500) return error.status;
     this.#log('a handler failed', error);
     count(this.#counters, Counter.handlersFailed);
+    return 500;
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    const status = this.failureStatus(error);
     const reason = error instanceof Error ? error : new Error(String(error));
-    this.#sink.fail(exchange, reason, 500, HANDLER_FAILED);
+    this.#sink.fail(exchange, reason, status, HANDLER_FAILED);
   }
 
   // That the peer is gone is no news.

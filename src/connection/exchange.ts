@@ -10,7 +10,7 @@
 //
 // Owner: one thread. Data plane.
 
-import type { RequestHead, RequestSource, TaskCall } from '../app/request.ts';
+import type { PathParameters, RequestHead, RequestSource, TaskCall } from '../app/request.ts';
 import { BoundRequest } from '../app/request.ts';
 import type { RequestBody } from '../app/request-body.ts';
 import type { ResponseSink } from '../app/response.ts';
@@ -25,6 +25,7 @@ import { NONE } from '../memory/pool.ts';
 export interface ExchangeContext {
   readonly memory: Buffer;
   readonly parser: RequestHead;
+  readonly parameters: PathParameters;
   readonly clock: Clock;
   /** The most bytes of a body that is read as a whole. */
   readonly bodySizeMax: number;
@@ -52,6 +53,7 @@ export class Exchange implements RequestSource, ResponseSink {
   readonly index: number;
   /** The connection, NONE unless queued. */
   slot = NONE;
+  fd = -1;
   /** The one behind it in the queue of its connection. */
   next: Exchange | undefined;
   request!: BoundRequest;
@@ -135,8 +137,8 @@ export class Exchange implements RequestSource, ResponseSink {
 
   /** New faces for the handler: whoever kept the old ones finds them of no use. */
   renew(): void {
-    const { memory, parser, bodySizeMax } = this.#context;
-    this.request = new BoundRequest(this, memory, parser, bodySizeMax);
+    const { memory, parser, parameters, bodySizeMax } = this.#context;
+    this.request = new BoundRequest(this, memory, parser, parameters, bodySizeMax);
     this.response = new BoundResponse(this);
     this.used = false;
   }

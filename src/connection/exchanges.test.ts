@@ -13,6 +13,7 @@ test('connections share what is pipelined; the first exchange of each is its own
     {
       memory: Buffer.alloc(16),
       parser: new RequestParser(REQUEST_LIMITS),
+      parameters: { parameterStart: () => 0, parameterSize: () => 0 },
       clock: { nowMs: 0, unixSeconds: 0, update: () => {} },
       bodySizeMax: 0,
       onResponse: () => {},

@@ -76,6 +76,7 @@ class Fixture {
       {
         memory: Buffer.from(bytes.buffer),
         parser: new RequestParser(REQUEST_LIMITS),
+        parameters: { parameterStart: () => 0, parameterSize: () => 0 },
         clock: this.loop.clock,
         bodySizeMax: 0,
         onResponse: () => {},

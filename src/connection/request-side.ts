@@ -23,7 +23,7 @@ import {
   CONNECTION_DEFAULT,
   CONNECTION_KEEP_ALIVE,
 } from '../http/response-writer.ts';
-import { ROUTE_NOT_FOUND } from '../http/router.ts';
+import { NO_PARAMETERS, ROUTE_NOT_FOUND } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
 import { AsyncHandlers } from './async-handlers.ts';
 import { BodySide } from './body-side.ts';
@@ -69,7 +69,6 @@ export class RequestSide {
   readonly #requestsMax: number;
   readonly #onBroken: (slot: number, reason: number) => void;
   readonly #onUserCode: () => void;
-  readonly #log: (message: string, error?: unknown) => void;
   readonly #handlers: AsyncHandlers;
   // By route: its response if that is always the same.
   readonly #prepared: readonly (PreparedResponse | undefined)[];
@@ -93,7 +92,6 @@ export class RequestSide {
     this.#requestsMax = options.requestsMax;
     this.#onBroken = options.onBroken;
     this.#onUserCode = options.onUserCode;
-    this.#log = options.log;
     this.#prepared = options.app.staticResponses.map((each) =>
       each === undefined ? undefined : options.responseSide.prepare(each),
     );
@@ -242,6 +240,7 @@ export class RequestSide {
     const exchange = this.#exchanges.current;
     count(this.#counters, Counter.requests);
     exchange.handled = false;
+    exchange.fd = this.#table.fd(slot);
     exchange.headOnly = parser.method === METHOD_HEAD;
     if (status !== PARSE_COMPLETE) {
       this.#endRequests(slot, BAD_REQUEST);
@@ -336,16 +335,14 @@ export class RequestSide {
       exchange.fail(503, RETRY_AFTER);
       return;
     }
-    request.bind(start);
+    request.bind(start, this.#app.router.parameterNames[this.#route] ?? NO_PARAMETERS);
     response.bind();
     this.#onUserCode();
     this.#handlerResult = undefined;
     try {
       this.#handlerResult = this.#app.handlers[this.#route]!(request, response);
     } catch (error) {
-      this.#log('a handler failed', error);
-      count(this.#counters, Counter.handlersFailed);
-      exchange.fail(500, null);
+      exchange.fail(this.#handlers.failureStatus(error), null);
       request.fail(FAILED);
       response.fail(FAILED);
     }

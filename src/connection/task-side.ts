@@ -17,6 +17,7 @@ import { abandon, isThenable } from '../base/thenable.ts';
 import { STATUS_OK, tooLarge } from '../delegate/task.ts';
 import { BYTES, JSON_TEXT, sizeOf, TEXT } from '../delegate/task-holders.ts';
 import type { RequestParser } from '../http/request-parser.ts';
+import { NO_PARAMETERS } from '../http/router.ts';
 import type { AsyncHandlers } from './async-handlers.ts';
 import type { Exchange } from './exchange.ts';
 import { BY_HANDLER } from './exchange.ts';
@@ -147,7 +148,7 @@ export class TaskSide {
     const { request } = exchange;
     const { index } = exchange;
     const generation = this.#exchanges.generation(exchange);
-    request.bind(start);
+    request.bind(start, this.#app.router.parameterNames[exchange.route] ?? NO_PARAMETERS);
     this.#onUserCode();
     let value: unknown;
     let encoded: string | Uint8Array;

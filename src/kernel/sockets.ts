@@ -2,7 +2,7 @@
 // runs per connection is submitted to an `Io` instead, `shutdownSocket` excepted (data plane).
 // Constants are those of <asm-generic/socket.h>: the same on x86-64 and arm64.
 
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { assert } from '../base/assert.ts';
 import { checked, SystemError } from './errno.ts';
 import { addressOf, bind, errno } from './ffi.ts';
@@ -38,6 +38,7 @@ const getsockopt = bind('getsockopt', ['int32', 'int32', 'int32', 'buffer', 'buf
 const bindCall = bind('bind', ['int32', 'buffer', 'uint32'], 'int32');
 const listen = bind('listen', ['int32', 'int32'], 'int32');
 const getsockname = bind('getsockname', ['int32', 'buffer', 'buffer'], 'int32');
+const getpeername = bind('getpeername', ['int32', 'buffer', 'buffer'], 'int32');
 const inetPton = bind('inet_pton', ['int32', 'string', 'buffer'], 'int32');
 const socketpair = bind('socketpair', ['int32', 'int32', 'int32', 'buffer'], 'int32');
 // The third argument of F_DUPFD_CLOEXEC is an int.
@@ -75,6 +76,28 @@ export function localPort(fd: number): number {
   size.writeUInt32LE(address.length);
   checked('getsockname', getsockname(fd, address, size));
   return address.readUInt16BE(2);
+}
+
+/** Where the other end of a connection is. */
+export interface PeerAddress {
+  /** IPv4 or IPv6. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** getpeername(2), or undefined for what is no connection over a network. Control plane. */
+export function peerAddress(fd: number): PeerAddress | undefined {
+  const bytes = Buffer.alloc(28);
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(bytes.length);
+  if (getpeername(fd, bytes, size) !== 0) return undefined;
+  const family = bytes.readUInt16LE(0);
+  const port = bytes.readUInt16BE(2);
+  if (family === AF_INET) return { address: bytes.subarray(4, 8).join('.'), port };
+  if (family !== AF_INET6) return undefined;
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(8 + 2 * index));
+  const text = groups.map((group) => group.toString(16)).join(':');
+  return { address: new SocketAddress({ address: text, family: 'ipv6' }).address, port };
 }
 
 /** Several sockets of one user may listen on one address; the kernel spreads connections (3.9). */

@@ -1,0 +1,54 @@
+// What a response may stream from: a Web or a Node stream, or anything to iterate over. Control
+// plane: a stream allocates.
+
+import { Readable } from 'node:stream';
+
+/** Pieces of a body: strings are sent as UTF-8. */
+export type StreamSource =
+  | ReadableStream<Uint8Array | string>
+  | AsyncIterable<Uint8Array | string>
+  | Iterable<Uint8Array | string>;
+
+/** A source that is read piece by piece, and can be told that no more is wanted. */
+export interface Pieces {
+  next(): Promise<IteratorResult<Uint8Array | string>>;
+  /** Nothing more is wanted. Whoever waits for a piece may wait for ever. */
+  cancel(reason: Error): void;
+}
+
+/** @throws TypeError for what cannot be streamed. */
+export function piecesOf(source: StreamSource): Pieces {
+  if (source instanceof ReadableStream) return fromWebStream(source);
+  if (typeof source === 'string' || source instanceof Uint8Array) throw new TypeError(WANTED);
+  if (Symbol.asyncIterator in source) {
+    const iterator = source[Symbol.asyncIterator]();
+    return {
+      next: () => iterator.next(),
+      cancel: (reason) => {
+        if (source instanceof Readable) source.destroy(reason);
+        else iterator.return?.().catch(() => {});
+      },
+    };
+  }
+  if (!(Symbol.iterator in source)) throw new TypeError(WANTED);
+  const iterator = source[Symbol.iterator]();
+  return {
+    next: () => Promise.resolve(iterator.next()),
+    cancel: () => void iterator.return?.(),
+  };
+}
+
+const WANTED = 'a response streams from a ReadableStream, a Readable, or an iterable of pieces';
+
+function fromWebStream(stream: ReadableStream<Uint8Array | string>): Pieces {
+  const reader = stream.getReader();
+  return {
+    next: async () => {
+      const { done, value } = await reader.read();
+      return done ? { done: true, value: undefined } : { done: false, value };
+    },
+    cancel: (reason) => {
+      reader.cancel(reason).catch(() => {});
+    },
+  };
+}
