@@ -240,12 +240,19 @@ export class ResponseSide {
     return end + size;
   }
 
-  // The head of a response that did not fit as a whole, or that comes in pieces. Its length is
+  // The whole of a response, or the head of one that does not fit or comes in pieces. Its length is
   // known if it has ended already.
   #beginByHandler(at: number, exchange: Exchange): number {
     const { response } = exchange;
     response.beginSending();
     const { body } = response;
+    if (!response.streams) {
+      const end = this.writeWhole(at, this.#sendSide.limit(exchange.slot), exchange);
+      if (end !== NONE) {
+        response.body = undefined;
+        return end;
+      }
+    }
     const type = contentType(response);
     let size = response.bodySize;
     if (!response.streams) {
