@@ -3,8 +3,8 @@
 //
 // Owner: one worker thread. Control plane: what it throws ends the handler, and its connection.
 
+import type { BoundResponse } from './bound-response.ts';
 import type { BoundRequest, Request } from './request.ts';
-import type { BoundResponse } from './response.ts';
 
 /** A request and its response, as a blocking handler reads and writes them. */
 export interface BlockingConnection {

@@ -71,7 +71,8 @@ const MISTAKES: Record<string, [app: App, message: RegExp]> = {
   'a path with a query': [routes('GET /a?b'), /no request path holds/],
   'a path with a fragment': [routes('GET /a#b'), /no request path holds/],
   'a path beyond ASCII': [routes('GET /ü'), /no request path holds/],
-  'a path with a parameter': [routes('GET /a', 'GET /:id'), /"GET \/:id": parameters/],
+  'a parameter without a name': [routes('GET /a', 'GET /:'), /"GET \/:": .*no name of a parameter/],
+  'two routes that are one': [routes('GET /:a', 'GET /:b'), /"GET \/:b" is the same as "GET \/:a"/],
   'a task that is not there': [
     { routes: { 'GET /a': delegate('slow') }, tasks: { fast: () => {} } },
     /route "GET \/a": there is no task "slow"/,

@@ -25,7 +25,7 @@ export interface Request<Tasks = any /* any application */, Parameters extends s
   readonly target: string;
   /** The path of the target, without its query, not decoded. */
   readonly path: string;
-  /** The query of the target, decoded; empty when there is none. Made when it is first asked for. */
+  /** The query of the target, decoded; made when it is first asked for. */
   readonly query: URLSearchParams;
   /**
    * A parameter of the route's path, percent-decoded as UTF-8; of a wildcard, "*", all that is left
@@ -157,6 +157,7 @@ export class BoundRequest implements Request {
     return this.#query;
   }
 
+  // Control plane: strings are the handler's choice.
   param(name: string): string {
     this.#check();
     const index = this.#names.indexOf(name);
@@ -307,6 +308,7 @@ export class BoundRequest implements Request {
 const FIELDS = new Fields();
 const BAD_REQUEST = 400;
 
+// Control plane.
 function placesOf(parameters: PathParameters, count: number): PathParameters {
   const indexes = Array.from({ length: count }, (_, index) => index);
   const starts = indexes.map((index) => parameters.parameterStart(index));
@@ -322,6 +324,7 @@ function queryOf(target: string): string {
   return at < 0 ? '' : target.slice(at + 1);
 }
 
+// Control plane.
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -330,6 +333,7 @@ function decode(text: string): string {
   }
 }
 
+// Control plane.
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -38,6 +38,24 @@ export function piecesOf(source: StreamSource): Pieces {
   };
 }
 
+/** Writes piece by piece. A source that waits is not waited for when `gone` is rejected. */
+export async function streamTo(
+  response: { write(piece: Uint8Array | string): Promise<void> | undefined },
+  pieces: Pieces,
+  gone: Promise<never>,
+): Promise<void> {
+  try {
+    for (;;) {
+      const piece = await Promise.race([pieces.next(), gone]);
+      if (piece.done === true) return;
+      await response.write(piece.value);
+    }
+  } catch (error) {
+    pieces.cancel(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}
+
 const WANTED = 'a response streams from a ReadableStream, a Readable, or an iterable of pieces';
 
 function fromWebStream(stream: ReadableStream<Uint8Array | string>): Pieces {

@@ -10,11 +10,11 @@
 //
 // Owner: one thread. Data plane.
 
+import type { ResponseSink } from '../app/bound-response.ts';
+import { BoundResponse } from '../app/bound-response.ts';
 import type { PathParameters, RequestHead, RequestSource, TaskCall } from '../app/request.ts';
 import { BoundRequest } from '../app/request.ts';
 import type { RequestBody } from '../app/request-body.ts';
-import type { ResponseSink } from '../app/response.ts';
-import { BoundResponse } from '../app/response.ts';
 import type { Clock } from '../base/clock.ts';
 import { TEXT } from '../delegate/task-holders.ts';
 import { BODY_STATE_WORDS } from '../http/body-decoder.ts';

@@ -10,10 +10,10 @@ import {
   KEEP_ALIVE_FIELD,
   turn,
 } from '../../test/support/unit-exchange-bench.ts';
+import { WRITE_QUEUE_SIZE_MAX } from '../app/bound-response.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { Handler } from '../app/handler.ts';
 import type { Response } from '../app/response.ts';
-import { WRITE_QUEUE_SIZE_MAX } from '../app/response.ts';
 import { ECONNRESET } from '../kernel/errno.ts';
 import { CLOSE_AFTER_SEND, LINGERING, OPEN } from './connection-table.ts';
 

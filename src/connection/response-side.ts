@@ -9,9 +9,9 @@
 //
 // Owner: one thread. Data plane.
 
+import type { BoundResponse } from '../app/bound-response.ts';
+import { LENGTH_UNKNOWN } from '../app/bound-response.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
-import type { BoundResponse } from '../app/response.ts';
-import { LENGTH_UNKNOWN } from '../app/response.ts';
 import type { StaticResponse } from '../app/static-response.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';

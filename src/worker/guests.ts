@@ -5,13 +5,13 @@
 // Owner: one worker thread. Data plane, once for each guest.
 
 import { BoundBlockingConnection } from '../app/blocking-connection.ts';
+import type { BoundResponse } from '../app/bound-response.ts';
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { connectionHandler, guestApp } from '../app/compiled-app.ts';
 import type { BlockingHandler } from '../app/connection-handler.ts';
 import { LoopHandler } from '../app/connection-handler.ts';
 import type { Handler } from '../app/handler.ts';
 import type { BoundRequest } from '../app/request.ts';
-import type { BoundResponse } from '../app/response.ts';
 import { AssertionError, assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';

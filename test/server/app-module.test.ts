@@ -10,7 +10,7 @@ import { HttpPeer, request } from '../support/http-peer.ts';
 import { runProgram, startServer } from '../support/server-process.ts';
 
 const SMALL = ['-A', '1', '-C', '100'];
-const ENGINE = new URL('../../src/app/app.ts', import.meta.url).href;
+const ENGINE = new URL('../../src/index.ts', import.meta.url).href;
 
 const APP = `
 import { defineApp, delegate } from '${ENGINE}';

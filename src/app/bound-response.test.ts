@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasContent, STATUS_CODES } from '../http/status.ts';
-import { BoundResponse } from './response.ts';
+import { BoundResponse } from './bound-response.ts';
 
 function bound(): BoundResponse {
   const response = new BoundResponse({ onResponse: () => {} });

@@ -1,0 +1,367 @@
+// What a handler says about its response. The connection turns it into bytes: at once when the
+// handler has ended it before it returned, the fast path; otherwise as the handler goes on.
+//
+// Control plane: exceptions tell of mistakes in the application, and what waits is its own memory.
+// The fast path, `bind` and `end` with what the handler has already, allocates nothing.
+
+import { abandon } from '../base/thenable.ts';
+import { FieldLines } from '../http/field-lines.ts';
+import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
+import { hasContent, isFinalStatus } from '../http/status.ts';
+import type { Response } from './response.ts';
+import type { StreamSource } from './stream-source.ts';
+import { piecesOf, streamTo } from './stream-source.ts';
+
+/** The most bytes that wait to be taken when another `write` is allowed. */
+export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
+/** What `length` is when nobody said how long the body will be. */
+export const LENGTH_UNKNOWN = -1;
+
+/** Who sends the response: it is told when there is more to send. */
+export interface ResponseSink {
+  onResponse(): void;
+}
+
+interface Waiting {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+const NO_FIELDS: readonly string[] = [];
+const JSON_TYPE = 'application/json';
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+// Fields are checked when they are set, so that the mistake is found where it was made.
+const CHECKED = new FieldLines();
+
+export class BoundResponse implements Response {
+  /** The only piece of the body, if `end` was given it and nothing was written before. */
+  body: string | Uint8Array | undefined;
+  /** True exactly when the handler has called `end`. */
+  ended = false;
+  /** True exactly when the body comes in pieces: `write` was called. */
+  streams = false;
+  /** True exactly when a Content-Type was set. */
+  isTyped = false;
+  /** Bytes of the body if `length` said so. */
+  bodySize = LENGTH_UNKNOWN;
+  readonly #sink: ResponseSink;
+  #bound = false;
+  #status = 200;
+  #headSent = false;
+  // Names and values in turn.
+  #fields: string[] | undefined;
+  #fieldsSize = 0;
+  #trailers: string[] | undefined;
+  // Pieces of the body that were not taken yet, the first of them from `#taken` on.
+  readonly #pieces: Uint8Array[] = [];
+  #taken = 0;
+  #queued = 0;
+  #written = 0;
+  #waiting: Waiting | undefined;
+  // Whoever streams waits for the next piece of its source, or for the end of the peer.
+  #gone: PromiseWithResolvers<never> | undefined;
+  #error: Error | undefined;
+
+  constructor(sink: ResponseSink) {
+    this.#sink = sink;
+  }
+
+  // What the handler calls.
+
+  get status(): number {
+    return this.#status;
+  }
+
+  set status(status: number) {
+    this.#checkOpen();
+    if (!isFinalStatus(status)) {
+      throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
+    }
+    this.#status = status;
+  }
+
+  get begun(): boolean {
+    return (
+      this.ended || this.streams || this.#headSent || !this.#bound || this.#error !== undefined
+    );
+  }
+
+  field(name: string, value: string): this {
+    this.#checkOpen();
+    this.#checkField(name, value);
+    if (CHECKED.hasContentType) this.isTyped = true;
+    this.#fields ??= [];
+    this.#fields.push(name, value);
+    return this;
+  }
+
+  length(size: number): this {
+    this.#checkOpen();
+    if (!Number.isSafeInteger(size) || size < 0) {
+      throw new RangeError('the length of a body is a number of bytes');
+    }
+    this.bodySize = size;
+    return this;
+  }
+
+  trailer(name: string, value: string): this {
+    this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
+    this.#checkField(name, value);
+    this.#trailers ??= [];
+    this.#trailers.push(name, value);
+    return this;
+  }
+
+  write(piece: string | Uint8Array): Promise<void> | undefined {
+    this.#checkBound();
+    if (this.#error !== undefined) return rejected(this.#error);
+    if (this.ended) throw new Error('the response has ended already');
+    if (!this.streams && !hasContent(this.#status)) {
+      throw new RangeError('a response with 204, 205 or 304 has no body');
+    }
+    const bytes = bytesOf(piece);
+    if (this.#queued > 0 && this.#queued + bytes.length > WRITE_QUEUE_SIZE_MAX) {
+      throw new Error(
+        `more than ${WRITE_QUEUE_SIZE_MAX} bytes were written that the peer has not taken: ` +
+          'await what write() answers',
+      );
+    }
+    this.#checkLength(bytes.length);
+    this.streams = true;
+    if (bytes.length > 0) {
+      this.#pieces.push(bytes);
+      this.#queued += bytes.length;
+    }
+    this.#sink.onResponse();
+    if (this.#queued === 0) return undefined;
+    this.#waiting ??= Promise.withResolvers<void>();
+    abandon(this.#waiting.promise);
+    return this.#waiting.promise;
+  }
+
+  end(body?: string | Uint8Array, status?: number): void {
+    if (
+      !this.#bound ||
+      this.ended ||
+      status !== undefined ||
+      body !== undefined ||
+      this.streams ||
+      this.bodySize !== LENGTH_UNKNOWN
+    ) {
+      this.#checkEnd(body, status);
+    }
+    this.ended = true;
+    if (this.#bound) this.#sink.onResponse();
+  }
+
+  // Control plane: it allocates the text.
+  json(value: unknown, status?: number): void {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError('the value of a response is not one of JSON');
+    if (!this.isTyped) this.field('Content-Type', JSON_TYPE);
+    this.end(text, status);
+  }
+
+  // Control plane.
+  redirect(location: string, status: number = 302): void {
+    if (!REDIRECTS.includes(status)) {
+      throw new RangeError(`the status of a redirect is one of ${REDIRECTS.join(', ')}`);
+    }
+    this.field('Location', encodeURI(location).replaceAll('%25', '%'));
+    this.end(undefined, status);
+  }
+
+  // Control plane.
+  async stream(source: StreamSource): Promise<void> {
+    this.#checkBound();
+    const gone = Promise.withResolvers<never>();
+    abandon(gone.promise);
+    if (this.#error !== undefined) gone.reject(this.#error);
+    this.#gone = gone;
+    await streamTo(this, piecesOf(source), gone.promise);
+    this.end();
+  }
+
+  // Control plane: what is thrown here tells of a mistake in the application.
+  #checkEnd(body: string | Uint8Array | undefined, status: number | undefined): void {
+    this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
+    if (status !== undefined) this.status = status;
+    if (body !== undefined) {
+      if (!hasContent(this.#status))
+        throw new RangeError('a response with 204, 205 or 304 has no body');
+      const size = typeof body === 'string' ? Buffer.byteLength(body) : sizeOf(body);
+      this.#checkLength(size);
+      if (this.streams) this.#push(body);
+      else this.body = body;
+    }
+    if (this.bodySize !== LENGTH_UNKNOWN && this.#written < this.bodySize) {
+      throw new RangeError(
+        `the body has ${this.#written} bytes, but ${this.bodySize} were announced`,
+      );
+    }
+  }
+
+  #push(body: string | Uint8Array): void {
+    const bytes = bytesOf(body);
+    if (bytes.length === 0) return;
+    this.#pieces.push(bytes);
+    this.#queued += bytes.length;
+  }
+
+  // The announced length is kept to the byte: a peer would take what is too much for the next
+  // response.
+  #checkLength(size: number): void {
+    if (this.bodySize !== LENGTH_UNKNOWN && this.#written + size > this.bodySize) {
+      throw new RangeError(`the body is longer than the ${this.bodySize} bytes announced`);
+    }
+    this.#written += size;
+  }
+
+  #checkField(name: string, value: string): void {
+    CHECKED.clear();
+    CHECKED.append(name, value);
+    if (this.#fieldsSize + CHECKED.size > RESPONSE_FIELDS_SIZE_MAX) {
+      throw new RangeError(
+        `the fields of a response take more than ${RESPONSE_FIELDS_SIZE_MAX} bytes`,
+      );
+    }
+    this.#fieldsSize += CHECKED.size;
+  }
+
+  // Of an exchange that failed, such as that of a peer that has gone, nobody hears any more: what
+  // its handler still says is of no use, and no mistake.
+  #checkBound(): void {
+    if (this.#bound || this.#error !== undefined) return;
+    throw new Error('the response was used after it had ended');
+  }
+
+  #checkOpen(): void {
+    this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
+    if (this.streams || this.#headSent) throw new Error('the response has begun already');
+  }
+
+  // What the connection calls.
+
+  get fields(): readonly string[] {
+    return this.#fields ?? NO_FIELDS;
+  }
+
+  get trailers(): readonly string[] {
+    return this.#trailers ?? NO_FIELDS;
+  }
+
+  /** Bytes of the field lines. */
+  get fieldsSize(): number {
+    return this.#fieldsSize;
+  }
+
+  /** The first piece that was not taken yet, or undefined; of it `pieceTaken` bytes were taken. */
+  get piece(): Uint8Array | undefined {
+    return this.#pieces[0];
+  }
+
+  get pieceTaken(): number {
+    return this.#taken;
+  }
+
+  /** Why nothing more is sent, if that is so. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  /** Bytes of all pieces that were not taken yet. */
+  get queuedSize(): number {
+    return this.#queued;
+  }
+
+  /** `size` more bytes of the first piece were taken. */
+  take(size: number): void {
+    this.#taken += size;
+    this.#queued -= size;
+    if (this.#taken === this.#pieces[0]!.length) {
+      this.#pieces.shift();
+      this.#taken = 0;
+    }
+    if (this.#queued === 0 && this.#waiting !== undefined) {
+      this.#waiting.resolve();
+      this.#waiting = undefined;
+    }
+  }
+
+  /** The whole body becomes pieces that are taken one after the other. */
+  streamBody(): void {
+    const { body } = this;
+    this.body = undefined;
+    if (body !== undefined) this.#push(body);
+  }
+
+  /** From here on status and fields are fixed. */
+  beginSending(): void {
+    this.#headSent = true;
+  }
+
+  bind(): void {
+    this.#bound = true;
+    this.ended = false;
+    this.streams = false;
+    this.isTyped = false;
+    this.bodySize = LENGTH_UNKNOWN;
+    this.body = undefined;
+    this.#status = 200;
+    this.#headSent = false;
+    this.#fields = undefined;
+    this.#fieldsSize = 0;
+    this.#trailers = undefined;
+    this.#written = 0;
+  }
+
+  unbind(): void {
+    this.#bound = false;
+  }
+
+  /** Memory of `buffer` is going to be used again: what was not taken of it is copied. */
+  detach(buffer: ArrayBufferLike): void {
+    if (this.body instanceof Uint8Array && this.body.buffer === buffer) {
+      this.body = new Uint8Array(this.body);
+    }
+    for (let index = 0; index < this.#pieces.length; index++) {
+      const piece = this.#pieces[index]!;
+      if (piece.buffer === buffer) this.#pieces[index] = new Uint8Array(piece);
+    }
+  }
+
+  /** The peer is gone: what was not taken is dropped, and whoever waits is told. */
+  fail(error: Error): void {
+    this.#error = error;
+    this.#pieces.length = 0;
+    this.#taken = 0;
+    this.#queued = 0;
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+    this.#gone?.reject(error);
+    this.#gone = undefined;
+  }
+}
+
+function bytesOf(piece: string | Uint8Array): Uint8Array {
+  if (typeof piece === 'string') return Buffer.from(piece);
+  sizeOf(piece);
+  return piece;
+}
+
+function sizeOf(body: Uint8Array): number {
+  if (!(body instanceof Uint8Array)) {
+    throw new TypeError('the body of a response is a string or a Uint8Array');
+  }
+  return body.length;
+}
+
+function rejected(error: Error): Promise<void> {
+  const promise = Promise.reject(error);
+  abandon(promise);
+  return promise;
+}
