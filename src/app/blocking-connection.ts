@@ -9,7 +9,10 @@ import type { BoundRequest, Request } from './request.ts';
 /** A request and its response, as a blocking handler reads and writes them. */
 export interface BlockingConnection {
   /** The head of the request; the body is read with `readSync`. */
-  readonly request: Pick<Request, 'method' | 'target' | 'path' | 'field'>;
+  readonly request: Pick<
+    Request,
+    'method' | 'target' | 'path' | 'query' | 'param' | 'field' | 'peer'
+  >;
   /** The status of the response, 200 if nobody says otherwise. Set before the first byte. */
   status: number;
   /** Adds a field line, before the first byte. @throws TypeError as `Response.field`. */

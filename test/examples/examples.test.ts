@@ -1,0 +1,109 @@
+// The examples, as their headers say they are run.
+
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { ServerProcess } from '../support/server-process.ts';
+import { startServer } from '../support/server-process.ts';
+
+const EXAMPLES = new URL('../../examples/', import.meta.url);
+
+function start(
+  t: TestContext,
+  name: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
+  const path = fileURLToPath(new URL(name, EXAMPLES));
+  return startServer(t, [path, '-A', '2', '-w', '2', '-C', '100'], { env });
+}
+
+async function text(url: string, init: RequestInit = {}): Promise<string> {
+  const response = await fetch(url, init);
+  return `${response.status} ${await response.text()}`;
+}
+
+test('hello.ts', async (t) => {
+  const { url } = await start(t, 'hello.ts');
+  equal(await text(url), '200 hello\n');
+  equal(await text(`${url}/hello/G%C3%BCnther`), '200 hello, Günther\n');
+  equal(await text(`${url}/hello/a/b`), '404 404 Not Found\n');
+});
+
+test('json-api.ts: every thread has the same books', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { url } = await start(t, 'json-api.ts', { BOOKS: join(folder, 'books.db') });
+  const add = (title: unknown): Promise<Response> =>
+    fetch(`${url}/books`, { method: 'POST', body: JSON.stringify({ title }) });
+  const created = await add('Adam Bede');
+  deepEqual([created.status, created.headers.get('location')], [201, '/books/1']);
+  deepEqual(await created.json(), { id: 1, title: 'Adam Bede' });
+  equal((await add('')).status, 422);
+  equal((await add('Romola')).status, 201);
+  // New connections each, for either accept thread.
+  for (let round = 0; round < 10; round++) {
+    const headers = { Connection: 'close' };
+    const books = await (await fetch(`${url}/books`, { headers })).json();
+    deepEqual(books, [
+      { id: 1, title: 'Adam Bede' },
+      { id: 2, title: 'Romola' },
+    ]);
+  }
+  equal(await text(`${url}/books/2`, { method: 'DELETE' }), '204 ');
+  equal(await text(`${url}/books/2`), '404 {"error":"there is no such book"}');
+  equal(await text(`${url}/magazines`), '404 {"error":"nothing at /magazines"}');
+});
+
+test('events.ts goes on until its client leaves', async (t) => {
+  const server = await start(t, 'events.ts', { TICK_MS: '5' });
+  const left = new AbortController();
+  const response = await fetch(`${server.url}/ticks`, { signal: left.signal });
+  equal(response.headers.get('content-type'), 'text/event-stream');
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let events = '';
+  while (!events.includes('id: 3\n')) events += (await reader.read()).value;
+  match(events, /^id: 1\ndata: \d{4}-.*Z\n\nid: 2\n/);
+  left.abort();
+  await server.reportUntil((accepts) =>
+    accepts.every(({ counters }) => counters.connectionsOpen === 0),
+  );
+});
+
+test('hash.ts answers fast requests while it hashes, with the hashes of plain Node', async (t) => {
+  const { url } = await start(t, 'hash.ts');
+  const hash = (at: string, body: string): Promise<string> =>
+    text(`${at}/hash`, { method: 'POST', body });
+  let isDone = false;
+  const hashes = Promise.all(Array.from({ length: 8 }, (_, index) => hash(url, `${index}`)));
+  void hashes.then(() => {
+    isDone = true;
+  });
+  let fast = 0;
+  for (; !isDone; fast++) equal(await text(`${url}/fast`), '200 fast\n');
+  ok(fast > 8, `${fast} fast requests during 8 hashes`);
+  const port = String(20_000 + (process.pid % 20_000));
+  const plain = spawn(process.execPath, [fileURLToPath(new URL('hash-plain.ts', EXAMPLES))], {
+    env: { ...process.env, PORT: port },
+    stdio: 'ignore',
+  });
+  t.after(() => plain.kill());
+  const plainUrl = `http://127.0.0.1:${port}`;
+  let first: string | undefined;
+  while (first === undefined) first = await hash(plainUrl, '0').catch(() => undefined);
+  deepEqual((await hashes)[0], first);
+});
+
+test('export.ts', async (t) => {
+  const { url } = await start(t, 'export.ts');
+  const lines = (await (await fetch(`${url}/export?rows=100000`)).text()).split('\n');
+  deepEqual(
+    [lines.length, lines[0], lines[100_000]],
+    [100_002, 'number,square', '100000,10000000000'],
+  );
+  equal(await (await fetch(`${url}/export?rows=1`)).text(), 'number,square\n1,1\n');
+});
