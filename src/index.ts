@@ -13,6 +13,7 @@ export type { DelegateOptions, Delegation, Respond } from './app/delegation.ts';
 export { delegate } from './app/delegation.ts';
 export { ExchangeError } from './app/exchange-error.ts';
 export type { ErrorHandler, Handler, ParametersOf } from './app/handler.ts';
+export type { Protocol, RawConnection } from './app/protocol.ts';
 export type { Request } from './app/request.ts';
 export type { Response } from './app/response.ts';
 export type { StaticResponse, StaticResponseOptions } from './app/static-response.ts';

@@ -20,7 +20,8 @@ import type { LoopClient, OuterLoop } from '../loop/loop.ts';
 import { Loop } from '../loop/loop.ts';
 import { Drain } from './drain.ts';
 import { HandOffs } from './hand-offs.ts';
-import { Listener } from './listener.ts';
+import { ACCEPTS_MAX, Listener } from './listener.ts';
+import { Listeners } from './listeners.ts';
 import { AcceptThreadDelegation } from './task-delegation.ts';
 
 /** How often it is looked whether tasks are late. */
@@ -49,13 +50,14 @@ export class AcceptService implements LoopClient {
   readonly delegator: Delegator;
   readonly connections: Connections;
   readonly #delegation: AcceptThreadDelegation;
-  readonly #listener: Listener;
+  readonly #listeners: Listeners;
   readonly #drain: Drain;
   readonly #onEnd: () => void;
   // The timers behind those of the connections.
-  readonly #listenerTimer: number;
+  readonly #firstListenerTimer: number;
   readonly #drainTimer: number;
   readonly #taskTimer: number;
+  readonly #makeListener: (fd: number, protocol: number) => Listener;
   #serving = false;
 
   constructor(options: AcceptServiceOptions) {
@@ -65,16 +67,17 @@ export class AcceptService implements LoopClient {
     const runsWhenFull = taskQueueFull === 'inline';
     const counters: Counters = new Float64Array(plan.counters);
     this.#onEnd = options.onEnd;
-    this.#listenerTimer = acceptCapacity;
-    this.#drainTimer = acceptCapacity + 1;
-    this.#taskTimer = acceptCapacity + 2;
+    this.#drainTimer = acceptCapacity;
+    this.#taskTimer = acceptCapacity + 1;
+    this.#firstListenerTimer = acceptCapacity + 2;
+    const listeners = 1 + app.protocols.length;
     this.loop = new Loop({
       io,
       clock: options.clock,
       nodeLoop: options.nodeLoop,
       nextTurn: options.nextTurn,
       counters,
-      timers: acceptCapacity + 3,
+      timers: this.#firstListenerTimer + listeners,
     });
     const spares = runsWhenFull ? 1 : 0;
     this.delegator = new Delegator(plan.delegateMemory, plan.index, options.wakeWorker, spares);
@@ -131,18 +134,25 @@ export class AcceptService implements LoopClient {
     });
     this.#delegation.attach(this.connections);
     handOffs?.attach(this.connections);
-    this.#listener = new Listener({
-      loop: this.loop,
-      timer: this.#listenerTimer,
-      fd: plan.listenerFd,
-      connections: this.connections,
-      counters,
-      log,
-    });
+    this.#listeners = new Listeners(this.connections.table);
+    // Each reserves slots before their connections come: none may take them all.
+    const share = Math.max(1, Math.floor(acceptCapacity / (2 * listeners)));
+    this.#makeListener = (fd, protocol) =>
+      new Listener({
+        loop: this.loop,
+        timer: this.#firstListenerTimer + protocol,
+        fd,
+        protocol,
+        acceptsMax: listeners === 1 ? ACCEPTS_MAX : Math.min(ACCEPTS_MAX, share),
+        connections: this.connections,
+        counters,
+        log,
+      });
+    this.#listeners.add(this.#makeListener(plan.listenerFd, 0));
     this.#drain = new Drain({
       loop: this.loop,
       timer: this.#drainTimer,
-      listener: this.#listener,
+      listener: this.#listeners,
       connections: this.connections,
       delegator: this.delegator,
       counters,
@@ -156,9 +166,14 @@ export class AcceptService implements LoopClient {
     this.loop.run(this);
   }
 
-  onCommand(kind: Command['kind']): void {
-    if (kind === 'serve') this.#serving = true;
-    else if (kind === 'drain') this.#drain.begin();
+  /** `protocolFds`: with `serve`, the listeners of the application's protocols. */
+  onCommand(kind: Command['kind'], protocolFds: readonly number[] = []): void {
+    if (kind === 'serve') {
+      for (const [index, fd] of protocolFds.entries()) {
+        this.#listeners.add(this.#makeListener(fd, index + 1));
+      }
+      this.#serving = true;
+    } else if (kind === 'drain') this.#drain.begin();
     else if (kind === 'retire') this.#drain.retire();
   }
 
@@ -167,7 +182,7 @@ export class AcceptService implements LoopClient {
   }
 
   onCompletion(io: Io): void {
-    if (io.operation === ACCEPT) this.#listener.onAccept(io.slot, io.result);
+    if (io.operation === ACCEPT) this.#listeners.onAccept(io.slot, io.result);
     else this.connections.onCompletion(io);
   }
 
@@ -184,15 +199,15 @@ export class AcceptService implements LoopClient {
   }
 
   onTimer(slot: number): void {
-    if (slot < this.#listenerTimer) this.connections.onTimer(slot);
-    else if (slot === this.#listenerTimer) this.#listener.onTimer();
+    if (slot < this.#drainTimer) this.connections.onTimer(slot);
     else if (slot === this.#drainTimer) this.#drain.onTimer();
-    else this.#delegation.expire(this.loop.clock.nowMs);
+    else if (slot === this.#taskTimer) this.#delegation.expire(this.loop.clock.nowMs);
+    else this.#listeners.onTimer(slot - this.#firstListenerTimer);
   }
 
   runReleases(): void {
     this.connections.runReleases();
-    if (this.#serving) this.#listener.arm();
+    if (this.#serving) this.#listeners.arm();
     const { timers, clock } = this.loop;
     if (this.delegator.holdersUsed > 0 && !timers.isSet(this.#taskTimer)) {
       timers.set(this.#taskTimer, clock.nowMs, TASKS_LOOK_MS);

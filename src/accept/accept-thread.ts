@@ -2,7 +2,7 @@
 // service on it until the main thread tells it to drain. Control plane.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { appWithoutWorkers, loadApp, taskNames } from '../app/compiled-app.ts';
+import { appWithoutWorkers, loadApp, protocolPorts, taskNames } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
 import { prepareModules } from '../base/modules.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
@@ -31,6 +31,7 @@ async function start(): Promise<void> {
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
     const wakeups = plan.workerWakeups.map((fd) => new Wakeup(fd));
+    const listenerFds = [plan.listenerFd];
     const service = new AcceptService({
       plan,
       app,
@@ -39,16 +40,22 @@ async function start(): Promise<void> {
       nodeLoop: new NodeLoop(),
       nextTurn: setImmediate,
       wakeWorker: (worker) => wakeups[worker]!.signal(),
-      refuseConnections: () => refuseNewConnections(plan.listenerFd),
+      refuseConnections: () => {
+        for (const fd of listenerFds) refuseNewConnections(fd);
+      },
       onRetired: () => port.report({ kind: 'retired' }),
       log: (message, error) => port.log(message, error),
       onEnd: () => {
-        closeDescriptor(plan.listenerFd);
+        for (const fd of listenerFds) closeDescriptor(fd);
         port.end();
       },
     });
-    port.listen((kind) => service.onCommand(kind));
-    port.report({ kind: 'ready', tasks: taskNames(app) });
+    port.listen((command) => {
+      const protocolFds = command.kind === 'serve' ? command.protocolFds : [];
+      listenerFds.push(...protocolFds);
+      service.onCommand(command.kind, protocolFds);
+    });
+    port.report({ kind: 'ready', tasks: taskNames(app), protocols: protocolPorts(app) });
     service.run();
   } catch (error) {
     port.fail(error);

@@ -8,7 +8,8 @@ import { ACCEPT, CLOSE } from '../io/token.ts';
 import { ECANCELED } from '../kernel/errno.ts';
 import { WHEEL_GRANULARITY_MS } from '../loop/timer-wheel.ts';
 import { DRAIN_ACCEPT_MS, DRAIN_IDLE_MS, DRAIN_MAX_MS, Drain } from './drain.ts';
-import { Listener } from './listener.ts';
+import { ACCEPTS_MAX, Listener } from './listener.ts';
+import { Listeners } from './listeners.ts';
 
 class Fixture {
   readonly bench = new ConnectionBench();
@@ -26,6 +27,8 @@ class Fixture {
       // Never set here: no accept fails.
       timer: extraTimer,
       fd: 5,
+      protocol: 0,
+      acceptsMax: ACCEPTS_MAX,
       connections,
       counters,
       log: () => {},
@@ -39,10 +42,12 @@ class Fixture {
     loop.stop = () => {
       this.stopped = true;
     };
+    const listeners = new Listeners(connections.table);
+    listeners.add(this.listener);
     this.drain = new Drain({
       loop,
       timer: extraTimer,
-      listener: this.listener,
+      listener: listeners,
       connections,
       delegator: this.delegator,
       counters,

@@ -10,7 +10,7 @@ import { Counter } from '../base/counters.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import type { Loop } from '../loop/loop.ts';
-import type { Listener } from './listener.ts';
+import type { Listeners } from './listeners.ts';
 
 /** For so long, handshakes under way complete and are accepted. */
 export const DRAIN_ACCEPT_MS = 100;
@@ -23,7 +23,7 @@ export interface DrainOptions {
   readonly loop: Loop;
   /** The drain's own timer. */
   readonly timer: number;
-  readonly listener: Listener;
+  readonly listener: Listeners;
   readonly connections: Connections;
   readonly delegator: Delegator;
   readonly counters: Counters;

@@ -31,6 +31,8 @@ class Fixture {
     this.listener = new Listener({
       loop,
       timer: extraTimer,
+      protocol: 0,
+      acceptsMax: ACCEPTS_MAX,
       fd: LISTENER_FD,
       connections,
       counters,

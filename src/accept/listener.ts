@@ -30,6 +30,10 @@ export interface ListenerOptions {
   /** The listener's own timer. */
   readonly timer: number;
   readonly fd: number;
+  /** Whose port it is: see `ConnectionTable.protocol`. */
+  readonly protocol: number;
+  /** The most accepts in flight. */
+  readonly acceptsMax: number;
   readonly connections: Connections;
   readonly counters: Counters;
   readonly log: (message: string) => void;
@@ -40,6 +44,8 @@ export class Listener {
   readonly #io: Io;
   readonly #timer: number;
   readonly #fd: number;
+  readonly #protocol: number;
+  readonly #acceptsMax: number;
   readonly #connections: Connections;
   readonly #counters: Counters;
   readonly #log: (message: string) => void;
@@ -55,6 +61,8 @@ export class Listener {
     this.#io = options.loop.io;
     this.#timer = options.timer;
     this.#fd = options.fd;
+    this.#protocol = options.protocol;
+    this.#acceptsMax = options.acceptsMax;
     this.#connections = options.connections;
     this.#counters = options.counters;
     this.#log = options.log;
@@ -69,8 +77,8 @@ export class Listener {
   arm(): void {
     if (this.#stopped || this.#resting) return;
     const table = this.#connections.table;
-    while (this.#inFlight < ACCEPTS_MAX) {
-      const slot = table.acquire();
+    while (this.#inFlight < this.#acceptsMax) {
+      const slot = table.acquire(this.#protocol);
       if (slot === NONE) {
         if (!this.#full && this.#inFlight === 0) {
           this.#full = true;

@@ -1,5 +1,6 @@
 // Delegation as the connections of an accept thread see it: the task goes to the workers, or is run
-// here and now when there are none; either way its result comes back by `onTaskDone`. Data plane.
+// here and now when there are none; either way its result comes back by `TaskSide.onDone`.
+// Data plane.
 
 import type { TaskCall } from '../app/request.ts';
 import { assert } from '../base/assert.ts';
@@ -209,7 +210,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
       this.#onUserCode();
       if (this.#calls.expire(late)) continue;
       this.cancel(exchange);
-      this.#connections!.onTaskLate(exchange, generation);
+      this.#connections!.tasks.onLate(exchange, generation);
     }
   }
 
@@ -247,7 +248,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
       const kind = holders.outputKind(holder);
       const size = holders.outputSize(holder);
       const isBytes = kind === BYTES;
-      this.#connections.onTaskDone(
+      this.#connections.tasks.onDone(
         exchange,
         holders.exchangeGeneration(holder),
         holders.status(holder),

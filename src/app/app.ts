@@ -7,6 +7,7 @@ import type { TaskFunction } from '../delegate/task-runner.ts';
 import type { ConnectionHandler, HandOff } from './connection-handler.ts';
 import type { DelegationTo } from './delegation.ts';
 import type { ErrorHandler, Handler, ParametersOf } from './handler.ts';
+import type { Protocol } from './protocol.ts';
 import type { StaticResponse } from './static-response.ts';
 
 /**
@@ -41,6 +42,8 @@ export interface App<
   readonly connections?: {
     readonly [Name in keyof Connections]: Connections[Name] & ConnectionHandler;
   };
+  /** Protocols of its own, each on a port of its own. */
+  readonly protocols?: Readonly<Record<string, Protocol>>;
 }
 
 /** Checks the type of an application, which is what a module exports as its default. */

@@ -13,6 +13,7 @@ import { HandOff, LoopHandler } from './connection-handler.ts';
 import type { Delegation, Respond } from './delegation.ts';
 import { ExchangeError } from './exchange-error.ts';
 import type { ErrorHandler, Handler } from './handler.ts';
+import type { Protocol } from './protocol.ts';
 import type { Request } from './request.ts';
 import type { Response } from './response.ts';
 import { StaticResponse } from './static-response.ts';
@@ -40,10 +41,16 @@ export interface CompiledApp {
   readonly taskIndexes: Int32Array;
   readonly tasks: readonly NamedTask[];
   readonly connections: readonly NamedConnectionHandler[];
+  readonly protocols: readonly NamedProtocol[];
   /** By route: what its task is delegated with; undefined: the target of the request. */
   readonly inputs: readonly (((request: Request) => unknown) | undefined)[];
   /** By route: who forms the response of a result; undefined: the result is the response. */
   readonly responds: readonly (Respond<unknown> | undefined)[];
+}
+
+export interface NamedProtocol {
+  readonly name: string;
+  readonly protocol: Protocol;
 }
 
 export interface NamedConnectionHandler {
@@ -65,6 +72,10 @@ export function compileApp(app: AnyApp): CompiledApp {
     if (typeof handler === 'function' || handler instanceof LoopHandler) continue;
     throw new AppError(`connection handler "${name}" is neither a function nor onLoop(function)`);
   }
+  const protocols = Object.entries(app.protocols ?? {}).map(([name, protocol]) => ({
+    name,
+    protocol: checkedProtocol(name, protocol),
+  }));
   const keys = Object.keys(app.routes);
   const routes = keys.map(parseRoute);
   const taskIndexes = new Int32Array(keys.length + 1).fill(NOT_DELEGATED);
@@ -113,7 +124,7 @@ export function compileApp(app: AnyApp): CompiledApp {
     const guarded =
       onError === undefined ? handlers : handlers.map((handler) => guard(handler, onError));
     const common = { router, handlers: guarded, staticResponses, fallbackRoute };
-    return { ...common, taskIndexes, tasks, inputs, responds, connections };
+    return { ...common, taskIndexes, tasks, inputs, responds, connections, protocols };
   } catch (error) {
     throw new AppError((error as Error).message);
   }
@@ -135,6 +146,10 @@ function guard(handler: Handler, onError: ErrorHandler): Handler {
       return answer(error, request, response);
     }
   };
+}
+
+export function protocolPorts(app: CompiledApp): { name: string; port: number }[] {
+  return app.protocols.map(({ name, protocol }) => ({ name, port: protocol.port }));
 }
 
 /** The names of tasks, and behind them those of connection handlers: by index. */
@@ -192,6 +207,15 @@ export async function loadApp(url: string, server: AppServer, adapt?: Adapt): Pr
     throw new AppError(`${url} has no default export made with defineApp({ routes })`);
   }
   return compileApp(app as AnyApp);
+}
+
+function checkedProtocol(name: string, protocol: Protocol): Protocol {
+  const { port, onData } = protocol;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new AppError(`protocol "${name}": the port is a number from 0 to 65535`);
+  }
+  if (typeof onData !== 'function') throw new AppError(`protocol "${name}" has no onData`);
+  return protocol;
 }
 
 function parseRoute(key: string): Route {

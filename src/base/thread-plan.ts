@@ -50,10 +50,15 @@ export interface WorkerThreadPlan<DelegateMemory> extends ThreadPlan<DelegateMem
   readonly guests: number;
 }
 
+export interface ProtocolPort {
+  readonly name: string;
+  readonly port: number;
+}
+
 /** From the main thread. */
 export type Command =
   /** The listener listens: accept. */
-  | { readonly kind: 'serve' }
+  | { readonly kind: 'serve'; readonly protocolFds: readonly number[] }
   /** To a worker: the server drains, connections go home when they are served. */
   | { readonly kind: 'recall' }
   /** Answer what is in flight, then end. */
@@ -66,7 +71,12 @@ export type Command =
 /** To the main thread. */
 export type Report =
   /** `tasks`: the names of tasks, and behind them those of connection handlers, by index. */
-  | { readonly kind: 'ready'; readonly tasks: readonly string[] }
+  | {
+      readonly kind: 'ready';
+      readonly tasks: readonly string[];
+      /** The names and ports of the application's protocols. */
+      readonly protocols: readonly ProtocolPort[];
+    }
   /** After `retire`: this thread accepts nothing more. */
   | { readonly kind: 'retired' }
   /** The thread may be ended: timers or sockets of the application may keep it alive. */

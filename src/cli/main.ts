@@ -78,6 +78,7 @@ function readyLine(server: Server): string {
   const { acceptThreads, workerThreads, acceptCapacity } = server.options;
   return [
     `millrace is ready on ${server.url}`,
+    ...Object.entries(server.ports).map(([name, port]) => `${name} on port ${port}`),
     `${server.choice.backend}: ${server.choice.reason}`,
     `${counted(acceptThreads, 'accept thread')}, ${acceptCapacity} connections each`,
     counted(workerThreads, 'worker thread'),

@@ -17,6 +17,7 @@ import type { Departures } from './departures.ts';
 import { Ending } from './ending.ts';
 import { Exchanges } from './exchanges.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { RawSide } from './raw-side.ts';
 import { RecvSide } from './recv-side.ts';
 import { RequestSide } from './request-side.ts';
 import { ResponseSide } from './response-side.ts';
@@ -59,6 +60,7 @@ export interface Parts {
   readonly waiting: Waiting;
   readonly travel: Travel;
   readonly ending: Ending;
+  readonly rawSide: RawSide;
 }
 
 export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
@@ -96,6 +98,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     options.delegation,
     options.departures,
     counters,
+    (slot) => rawSide.onClosed(slot),
   );
   const responseSide: ResponseSide = new ResponseSide({
     bytes,
@@ -124,6 +127,16 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     onBroken: (slot, reason) => lifecycle.terminate(slot, reason),
     onUserCode,
     log,
+  });
+  const rawSide = new RawSide({
+    bytes,
+    table,
+    sendSide,
+    protocols: app.protocols.map(({ protocol }) => protocol),
+    onUserCode,
+    log,
+    onBroken: (slot, reason) => lifecycle.terminate(slot, reason),
+    onProgress: (slot) => hooks.onProgress(slot),
   });
   const waiting = new Waiting(
     table,
@@ -168,5 +181,6 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     waiting,
     travel,
     ending,
+    rawSide,
   };
 }

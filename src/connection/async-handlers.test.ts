@@ -92,7 +92,7 @@ test('a result that has to wait is kept when the memory of its task is used agai
   bench.answer(get('/late?1') + get('/slow'));
   const { slot, generation } = bench.delegation.running[0]!;
   const memory = new Uint8Array(Buffer.from('result'));
-  bench.connections.onTaskDone(slot, generation, 200, memory, 0, 6);
+  bench.connections.tasks.onDone(slot, generation, 200, memory, 0, 6);
   memory.fill(0x78);
   await gates.release('/late?1');
   equal(bench.flush(bench.slot), okText('/late?1 a') + okText('result'));

@@ -63,6 +63,8 @@ export const AWAITED = 4096;
 export const RECEIVES_BODY = 8192;
 /** ... it goes to another thread when all it has been asked here was answered. */
 export const LEAVES = 16384;
+/** ... it speaks a protocol of the application's own. */
+export const RAW = 32768;
 /** ... the kernel closes the descriptor. */
 export const CLOSE_IN_FLIGHT = 512;
 
@@ -84,6 +86,7 @@ const REQUESTS = 10;
 const HELD_FIRST = 11;
 const HELD_LAST = 12;
 const HELD_COUNT = 13;
+const PROTOCOL = 14;
 const WORDS = 16;
 
 export const CONNECTION_CTX_SIZE = WORDS * 4;
@@ -121,11 +124,12 @@ export class ConnectionTable {
   }
 
   /** Reserves a slot for a connection that is going to be accepted; NONE at capacity. */
-  acquire(): number {
+  acquire(protocol = 0): number {
     const slot = this.pool.acquire();
     if (slot === NONE) return NONE;
     const row = slot * WORDS;
     this.#rows.fill(0, row, row + WORDS);
+    this.#rows[row + PROTOCOL] = protocol;
     this.#rows[row + FD] = NONE;
     this.#rows[row + SEND_BLOCK] = NONE;
     this.#rows[row + RECV_BLOCK] = NONE;
@@ -144,6 +148,11 @@ export class ConnectionTable {
     this.setState(slot, FREE);
     this.#rows[slot * WORDS + FD] = NONE;
     this.pool.release(slot);
+  }
+
+  /** 0 for HTTP; others are the application's, in their order. */
+  protocol(slot: number): number {
+    return this.#rows[slot * WORDS + PROTOCOL]!;
   }
 
   generation(slot: number): number {

@@ -6,7 +6,6 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count, countUp } from '../base/counters.ts';
-import { TEXT } from '../delegate/task-holders.ts';
 import type { DateField } from '../http/date-field.ts';
 import type { Io } from '../io/io.ts';
 import { ACCEPT, CLOSE, RECV, SEND } from '../io/token.ts';
@@ -28,6 +27,7 @@ import {
   LINGERING,
   OPEN,
   PEER_ENDED,
+  RAW,
   RECEIVES_BODY,
   RECV_CANCELLED,
   RECV_IN_FLIGHT,
@@ -38,6 +38,7 @@ import type { Deadlines } from './deadlines.ts';
 import type { Ending } from './ending.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { RawSide } from './raw-side.ts';
 import type { RecvSide } from './recv-side.ts';
 import type { RequestSide } from './request-side.ts';
 import type { ResponseSide } from './response-side.ts';
@@ -49,6 +50,8 @@ import type { Waiting } from './waiting.ts';
 
 export class Connections {
   readonly table: ConnectionTable;
+  /** Takes the results of tasks. */
+  readonly tasks: TaskSide;
   /** How connections come and go between threads. */
   readonly travel: Travel;
   /** How they end when the server does. */
@@ -64,7 +67,7 @@ export class Connections {
   readonly #responseSide: ResponseSide;
   readonly #requestSide: RequestSide;
   readonly #waiting: Waiting;
-  readonly #tasks: TaskSide;
+  readonly #rawSide: RawSide;
   readonly #date: DateField;
   // Connections whose unread bytes are looked at in the deferred phase: those with the flag
   // DEFERRED.
@@ -90,9 +93,10 @@ export class Connections {
     this.#responseSide = parts.responseSide;
     this.#requestSide = parts.requestSide;
     this.#waiting = parts.waiting;
+    this.#rawSide = parts.rawSide;
     this.travel = parts.travel;
     this.ending = parts.ending;
-    this.#tasks = parts.requestSide.tasks;
+    this.tasks = parts.requestSide.tasks;
     this.#deferred = new SlotQueue(capacity);
   }
 
@@ -103,7 +107,8 @@ export class Connections {
     count(this.#counters, Counter.connectionsAccepted);
     countUp(this.#counters, Counter.connectionsOpen, Counter.connectionsOpenMax);
     this.#deadlines.open(slot);
-    this.#recvSide.arm(slot);
+    if (this.table.protocol(slot) !== 0) this.#rawSide.open(slot);
+    if (this.table.state(slot) === OPEN && !this.#waits(slot)) this.#recvSide.arm(slot);
   }
 
   /** Takes the completion of a RECV, SEND or CLOSE that stands in `io`. */
@@ -120,23 +125,6 @@ export class Connections {
     else if (operation === SEND) this.#onSend(slot, io.result);
     else if (operation === CLOSE) this.#lifecycle.onClosed(slot);
     else unreachable(operation as never);
-  }
-
-  /** See `TaskSide.onDone`. */
-  onTaskDone(
-    index: number,
-    generation: number,
-    status: number,
-    result: Uint8Array,
-    offset: number,
-    size: number,
-    kind = TEXT,
-  ): void {
-    this.#tasks.onDone(index, generation, status, result, offset, size, kind);
-  }
-
-  onTaskLate(index: number, generation: number): void {
-    this.#tasks.onLate(index, generation);
   }
 
   beginTick(): void {
@@ -255,8 +243,9 @@ export class Connections {
       this.travel.tryLeave(slot);
       return;
     }
-    if (this.#endsUnread(slot)) this.table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
-    else if (recvSide.hasUnread(slot)) {
+    if (this.#endsUnread(slot) || this.table.has(slot, RAW)) {
+      this.table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
+    } else if (recvSide.hasUnread(slot)) {
       recvSide.restoreParser(slot, this.#requestSide.parser);
       this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     }
@@ -276,6 +265,11 @@ export class Connections {
   #serveBuffer(slot: number, buffer: number, size: number): void {
     const recvSide = this.#recvSide;
     const start = this.#io.bufferOffset(buffer);
+    if (this.table.has(slot, RAW)) {
+      this.#rawSide.onData(slot, start, start + size);
+      this.#io.releaseBuffer(buffer);
+      return;
+    }
     if (recvSide.hasUnread(slot)) {
       recvSide.append(slot, start, start + size);
       recvSide.restoreParser(slot, this.#requestSide.parser);
@@ -348,6 +342,10 @@ export class Connections {
     }
     this.travel.tryLeave(slot);
     if (table.state(slot) !== OPEN || this.#waits(slot)) return;
+    if (table.has(slot, RAW)) {
+      this.#rawSide.onPeerEnded(slot);
+      return;
+    }
     const receiving = this.#exchanges.receiving(slot);
     // The body is incomplete: RFC 9112 section 8.
     if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);
@@ -374,6 +372,7 @@ export class Connections {
     }
     if (table.state(slot) !== OPEN || sent !== SEND_DRAINED) return;
     if (table.has(slot, AWAITED)) this.#responseSide.pump(slot);
+    else if (table.has(slot, RAW)) this.#rawSide.onSent(slot);
     if (table.state(slot) !== OPEN) return;
     if (this.#endsUnread(slot) && !this.#waiting.isAwaited(slot)) this.#lifecycle.finish(slot);
     else {

@@ -102,6 +102,7 @@ class Fixture {
       },
       undefined,
       counters,
+      () => {},
     );
     this.slot = table.acquire();
     table.setFd(this.slot, FD);

@@ -24,6 +24,7 @@ import {
   LINGER_AFTER_SEND,
   LINGERING,
   PEER_ENDED,
+  RAW,
   RECV_IN_FLIGHT,
   SEND_IN_FLIGHT,
   TERMINATING,
@@ -47,6 +48,7 @@ export class Lifecycle {
   readonly #delegation: TaskDelegation;
   readonly #departures: Departures | undefined;
   readonly #counters: Counters;
+  readonly #onRawClosed: (slot: number) => void;
 
   constructor(
     loop: Loop,
@@ -57,6 +59,7 @@ export class Lifecycle {
     delegation: TaskDelegation,
     departures: Departures | undefined,
     counters: Counters,
+    onRawClosed: (slot: number) => void,
   ) {
     this.#io = loop.io;
     this.#loop = loop;
@@ -67,6 +70,7 @@ export class Lifecycle {
     this.#delegation = delegation;
     this.#departures = departures;
     this.#counters = counters;
+    this.#onRawClosed = onRawClosed;
   }
 
   /** Ends the connection as soon as the kernel lets go of it. May be called again. */
@@ -76,6 +80,7 @@ export class Lifecycle {
     table.setState(slot, TERMINATING);
     table.setReason(slot, reason);
     if (table.has(slot, LEAVES)) this.#departures!.cancel(slot);
+    if (table.has(slot, RAW)) this.#onRawClosed(slot);
     this.#abort(slot);
     if (table.has(slot, RECV_IN_FLIGHT | SEND_IN_FLIGHT)) {
       this.#io.shutdown(table.fd(slot), SHUT_RDWR);

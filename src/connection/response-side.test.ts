@@ -406,7 +406,7 @@ test('a task that is done before delegate returns keeps its place in the order',
   const bench = new ExchangeBench({});
   const { delegation, connections } = bench;
   delegation.delegate = (_task, exchange, generation) => {
-    connections.onTaskDone(exchange, generation, 200, Buffer.from('inline'), 0, 6);
+    connections.tasks.onDone(exchange, generation, 200, Buffer.from('inline'), 0, 6);
     return 0;
   };
   const text = get('/fast') + get('/slow') + get('/slow', 'HEAD') + get('/fast');

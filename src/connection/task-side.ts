@@ -113,7 +113,7 @@ export class TaskSide {
     result: Uint8Array,
     offset: number,
     size: number,
-    kind: number,
+    kind = TEXT,
   ): void {
     const exchange = this.#exchanges.find(index, generation);
     // One that was late may still wait to be told so.

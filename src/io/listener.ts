@@ -33,13 +33,19 @@ export interface Listeners {
 }
 
 /**
- * Binds `count` sockets to one address; `port` 0 picks a free one. They do not listen yet.
+ * Binds `count` sockets to one address; `port` 0 picks a free one. They do not listen yet. With
+ * `isShared` another server of this process may listen there.
  *
  * @throws SystemError EADDRINUSE also when the other user of the port is a server of the same user
  * with SO_REUSEPORT, which the kernel alone would let share it.
  */
-export function bindListeners(host: string, port: number, count: number): Listeners {
-  if (port !== 0) assertUnused(host, port);
+export function bindListeners(
+  host: string,
+  port: number,
+  count: number,
+  isShared = false,
+): Listeners {
+  if (port !== 0 && !isShared) assertUnused(host, port);
   const fds: number[] = [];
   try {
     let boundPort = port;

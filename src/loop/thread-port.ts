@@ -12,10 +12,10 @@ export class ThreadPort {
   }
 
   /** Takes the commands that concern the thread's own work. Those sent before now have waited. */
-  listen(onCommand: (kind: Command['kind']) => void): void {
-    this.#port.on('message', ({ kind }: Command) => {
-      if (kind === 'report') this.#reportHeap();
-      else onCommand(kind);
+  listen(onCommand: (command: Command) => void): void {
+    this.#port.on('message', (command: Command) => {
+      if (command.kind === 'report') this.#reportHeap();
+      else onCommand(command);
     });
   }
 

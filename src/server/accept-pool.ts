@@ -7,11 +7,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Counter } from '../base/counters.ts';
 import { MODULE_EXTENSION } from '../base/modules.ts';
-import type { AcceptThreadPlan, Command } from '../base/thread-plan.ts';
+import type { AcceptThreadPlan, ProtocolPort } from '../base/thread-plan.ts';
 import { openDescriptors } from '../connection/connection-table.ts';
 import type { Wakeups } from '../delegate/dead-thread.ts';
 import { announceDeath, repairDeadAcceptThread } from '../delegate/dead-thread.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
+import type { Listeners } from '../io/listener.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { abandonSocket } from '../kernel/sockets.ts';
 import { Deaths, releaseLater } from './replacement.ts';
@@ -42,6 +43,7 @@ interface Place {
 export class AcceptPool {
   readonly #options: AcceptPoolOptions;
   readonly #places: readonly Place[];
+  #protocols: readonly Listeners[] = [];
   #ending = false;
 
   /** Starts the threads. */
@@ -63,14 +65,21 @@ export class AcceptPool {
     await Promise.all(this.threads.map((thread) => thread.ready));
   }
 
-  tell(kind: Command['kind']): void {
-    for (const thread of this.threads) thread.tell(kind);
+  /** The protocols of the application, once the threads are ready. */
+  get protocols(): readonly ProtocolPort[] {
+    return this.threads[0]!.protocols;
+  }
+
+  /** Tells the threads to accept. `protocols`: for each protocol, a listener of each thread. */
+  serve(protocols: readonly Listeners[]): void {
+    this.#protocols = protocols;
+    for (const [index, thread] of this.threads.entries()) thread.serve(this.#fdsOf(index));
   }
 
   /** Tells the threads to end, as they are told to: none is replaced any more. */
   end(kind: 'drain' | 'retire'): void {
     this.#ending = true;
-    this.tell(kind);
+    for (const thread of this.threads) thread.tell(kind);
   }
 
   /**
@@ -125,8 +134,12 @@ export class AcceptPool {
   #serve({ thread, plan }: Place): void {
     announceDeath(plan.delegateMemory, plan.index);
     this.#options.wakeups.wakeAcceptThread(plan.index);
-    thread.tell('serve');
+    thread.serve(this.#fdsOf(plan.index));
     if (this.#ending) thread.tell('drain');
+  }
+
+  #fdsOf(index: number): number[] {
+    return this.#protocols.map(({ fds }) => fds[index]!);
   }
 
   #thread(plan: AcceptThreadPlan<DelegateMemory>): Thread {

@@ -59,6 +59,8 @@ export class Server {
   readonly plan: MemoryPlan;
   readonly choice: BackendChoice;
   readonly port: number;
+  /** The ports of the application's protocols, by their names. */
+  readonly ports: Record<string, number> = {};
   /** What the person who started the server should know, a line each. */
   readonly warnings: readonly string[];
   /** Settles when every thread has ended; throws when one ended that was not told to. */
@@ -158,10 +160,15 @@ export class Server {
       throw error;
     }
     await takeOver?.before();
+    const protocols = await bindProtocols(options, accepts, takeOver !== undefined);
     startListening(listeners.fds);
-    accepts.tell('serve');
+    accepts.serve(protocols);
+    const ports = Object.fromEntries(
+      accepts.protocols.map(({ name }, index) => [name, protocols[index]!.port]),
+    );
     const { port } = listeners;
     const server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
+    Object.assign(server.ports, ports);
     void workers.startOthers();
     return server;
   }
@@ -255,6 +262,26 @@ function choose(options: ServerOptions): BackendChoice {
     if (error instanceof BackendError) throw backendError(error.message);
     throw error;
   }
+}
+
+// Where a server is taken over, its predecessor still listens on the ports. They go on accepting.
+async function bindProtocols(
+  { host, acceptThreads }: ServerOptions,
+  accepts: AcceptPool,
+  isTakenOver: boolean,
+): Promise<Listeners[]> {
+  const bound: Listeners[] = [];
+  for (const { port } of accepts.protocols) {
+    try {
+      bound.push(bindListeners(host, port, acceptThreads, isTakenOver));
+    } catch (error) {
+      for (const { fds } of bound) closeListeners(fds);
+      await accepts.terminate();
+      throw bindError(error, host, port);
+    }
+  }
+  for (const { fds } of bound) startListening(fds);
+  return bound;
 }
 
 /** @throws StartError when the address cannot be listened on. */

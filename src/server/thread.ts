@@ -3,7 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Counters } from '../base/counters.ts';
-import type { Command, Report, ThreadPlan } from '../base/thread-plan.ts';
+import type { Command, ProtocolPort, Report, ThreadPlan } from '../base/thread-plan.ts';
 import { threadError } from './start-error.ts';
 
 /** How long a report waits for a thread that runs a task. */
@@ -25,6 +25,8 @@ export class Thread {
   readonly ended: Promise<Error | undefined>;
   /** The names of the application's tasks, by index, once the thread is ready. */
   tasks: readonly string[] = [];
+  /** The protocols of the application, once the thread is ready. */
+  protocols: readonly ProtocolPort[] = [];
   readonly #worker: Worker;
   readonly #log: (thread: string, message: string) => void;
   #heapWaiters: ((heap: Heap | undefined) => void)[] = [];
@@ -48,6 +50,7 @@ export class Thread {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'ready') {
           this.tasks = report.tasks;
+          this.protocols = report.protocols;
           resolve();
         } else if (report.kind === 'ended') void this.terminate();
         else if (report.kind === 'failed') reject(threadError(name, report.message, report.code));
@@ -72,8 +75,13 @@ export class Thread {
     });
   }
 
-  tell(kind: Command['kind']): void {
+  tell(kind: Exclude<Command['kind'], 'serve'>): void {
     this.#worker.postMessage({ kind } satisfies Command);
+  }
+
+  /** To an accept thread: accept, also on these listeners of the application's protocols. */
+  serve(protocolFds: readonly number[]): void {
+    this.#worker.postMessage({ kind: 'serve', protocolFds } satisfies Command);
   }
 
   /** How the heap of the thread is now, or undefined when the thread is too busy to tell. */

@@ -100,7 +100,7 @@ class Fixture {
     }
   }
 
-  tell(kind: Command['kind']): void {
+  tell(kind: 'drain' | 'report'): void {
     this.worker.postMessage({ kind } satisfies Command);
   }
 
@@ -192,8 +192,6 @@ test('a worker that sleeps answers commands: its heap, and its end', async (cont
     const { usedBytes, allocatedBytes } = await fixture.report('heap');
     ok(usedBytes > 0 && allocatedBytes > 0);
   }
-  // Accept threads only are told to serve; a worker passes over it.
-  fixture.tell('serve');
   await fixture.end();
 });
 

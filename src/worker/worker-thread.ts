@@ -2,7 +2,7 @@
 // on it until the main thread tells it to end. Control plane.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadApp, taskNames } from '../app/compiled-app.ts';
+import { loadApp, protocolPorts, taskNames } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
 import { prepareModules } from '../base/modules.ts';
 import type { WorkerThreadPlan } from '../base/thread-plan.ts';
@@ -40,8 +40,8 @@ async function start(): Promise<void> {
       log: (message, error) => port.log(message, error),
       onEnd: () => port.end(),
     });
-    port.listen((kind) => service.onCommand(kind));
-    port.report({ kind: 'ready', tasks: taskNames(app) });
+    port.listen(({ kind }) => service.onCommand(kind));
+    port.report({ kind: 'ready', tasks: taskNames(app), protocols: protocolPorts(app) });
     service.run();
   } catch (error) {
     port.fail(error);

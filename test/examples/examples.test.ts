@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { HttpPeer } from '../support/http-peer.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { startServer } from '../support/server-process.ts';
 
@@ -106,4 +107,18 @@ test('export.ts', async (t) => {
     [100_002, 'number,square', '100000,10000000000'],
   );
   equal(await (await fetch(`${url}/export?rows=1`)).text(), 'number,square\n1,1\n');
+});
+
+test('chat.ts: what is said in one thread is heard in the others', async (t) => {
+  const { readyLine } = await start(t, 'chat.ts', { CHAT_PORT: '0' });
+  const port = Number(/chat on port (\d+)/.exec(readyLine)![1]);
+  const peers = await Promise.all(Array.from({ length: 8 }, () => HttpPeer.open(t, port)));
+  await peers[0]!.send('hello\n');
+  const name = peers[0]!.socket.localPort;
+  for (const peer of peers) {
+    while (!peer.peek().includes(`${name}: hello\n`)) {
+      await new Promise((resolve) => peer.socket.once('data', resolve));
+    }
+    match(peer.peek(), /^welcome\n/);
+  }
 });

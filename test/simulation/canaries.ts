@@ -89,9 +89,10 @@ function deliverLateResults({ connections, delegator }: AcceptService): void {
     generations.set(exchange, generation);
     return delegate(task, exchange, generation, ...input);
   };
-  const onTaskDone = connections.onTaskDone.bind(connections);
-  connections.onTaskDone = (exchange, generation, ...result) =>
-    onTaskDone(exchange, generations.get(exchange) ?? generation, ...result);
+  const { tasks } = connections;
+  const onDone = tasks.onDone.bind(tasks);
+  tasks.onDone = (exchange, generation, ...result) =>
+    onDone(exchange, generations.get(exchange) ?? generation, ...result);
 }
 
 function withIo(Class: typeof SimIo): Canary {

@@ -125,6 +125,18 @@ export class HttpPeer {
     return { by, bytes: this.#received.toString('latin1') };
   }
 
+  /** What is there and was not read, as latin1; `take` reads it. */
+  peek(): string {
+    this.#gather();
+    return this.#received.toString('latin1');
+  }
+
+  take(): string {
+    const bytes = this.peek();
+    this.#received = Buffer.alloc(0);
+    return bytes;
+  }
+
   /** True exactly when bytes are there that were not read. */
   get hasBytes(): boolean {
     return this.#received.length > 0 || this.#chunks.length > 0;

@@ -321,7 +321,7 @@ export class ConnectionBench {
     const { slot, generation } = running;
     const bytes = Buffer.from(`..${body}`, 'latin1');
     this.delegation.running.splice(this.delegation.running.indexOf(running), 1);
-    this.connections.onTaskDone(slot, generation, status, bytes, 2, body.length);
+    this.connections.tasks.onDone(slot, generation, status, bytes, 2, body.length);
   }
 
   /** The close that is in flight completes; the connection is gone. */
