@@ -158,7 +158,7 @@ export const KNOWN: readonly Known[] = [
   },
   changed('a Host that is none, or two', 400, (request) => !hasPlainHost(request)),
   changed('a target that is none', 400, (request) =>
-    /^\S+ [^ ]*#/.test(FIRST_LINE.exec(request)![0]),
+    /^\S+ ([^ ]*#|\*[^ ])/.test(FIRST_LINE.exec(request)![0]),
   ),
   changed(
     'a request line that is none',
