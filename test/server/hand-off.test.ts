@@ -2,7 +2,7 @@
 // back; whatever their peers do, every response is right, in order, and from the thread it should
 // be, and nothing is left.
 
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
