@@ -4,7 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { appWithoutWorkers, loadApp, protocolPorts, taskNames } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
-import { prepareModules } from '../base/modules.ts';
+import { keepCompiled, prepareModules } from '../base/modules.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
@@ -56,6 +56,7 @@ async function start(): Promise<void> {
       service.onCommand(command.kind, protocolFds);
     });
     port.report({ kind: 'ready', tasks: taskNames(app), protocols: protocolPorts(app) });
+    keepCompiled();
     service.run();
   } catch (error) {
     port.fail(error);

@@ -1,7 +1,7 @@
 // How this copy of Millrace runs, from its sources in its own repository, or compiled as a package;
 // and what a thread does about it before it loads an application. Control plane.
 
-import { registerHooks, setSourceMapsSupport } from 'node:module';
+import { flushCompileCache, registerHooks, setSourceMapsSupport } from 'node:module';
 import { extname } from 'node:path';
 
 /** Of every module of Millrace: `.ts` in the repository, `.js` in the package. */
@@ -20,4 +20,9 @@ export function prepareModules(): void {
       return next(specifier, { ...context, conditions: [...context.conditions, SOURCE_CONDITION] });
     },
   });
+}
+
+/** What was compiled so far is there for threads that start later. */
+export function keepCompiled(): void {
+  flushCompileCache();
 }

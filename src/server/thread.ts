@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Counters } from '../base/counters.ts';
 import type { Command, ProtocolPort, Report, ThreadPlan } from '../base/thread-plan.ts';
+import { threadEnvironment } from './compile-cache.ts';
 import { threadError } from './start-error.ts';
 
 /** How long a report waits for a thread that runs a task. */
@@ -44,6 +45,7 @@ export class Thread {
     this.#worker = new Worker(entry, {
       name,
       workerData: plan,
+      env: threadEnvironment(),
       ...(heapMib > 0 ? { resourceLimits: { maxOldGenerationSizeMb: heapMib } } : {}),
     });
     this.ready = new Promise((resolve, reject) => {

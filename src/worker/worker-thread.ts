@@ -4,7 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp, protocolPorts, taskNames } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
-import { prepareModules } from '../base/modules.ts';
+import { keepCompiled, prepareModules } from '../base/modules.ts';
 import type { WorkerThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
@@ -42,6 +42,7 @@ async function start(): Promise<void> {
     });
     port.listen(({ kind }) => service.onCommand(kind));
     port.report({ kind: 'ready', tasks: taskNames(app), protocols: protocolPorts(app) });
+    keepCompiled();
     service.run();
   } catch (error) {
     port.fail(error);
