@@ -70,6 +70,7 @@ export class BoundResponse implements Response {
   // What the handler calls.
 
   get status(): number {
+    this.#checkBound();
     return this.#status;
   }
 

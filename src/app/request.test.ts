@@ -17,6 +17,7 @@ function bound(text: string, callTask?: () => TaskCall, route = '/'): BoundReque
   const request = new BoundRequest(
     {
       fd: -1,
+      hasEnded: false,
       bodyLeft: 0,
       onBodyWanted: () => {},
       callTask: callTask ?? (() => fail('no task is delegated')),

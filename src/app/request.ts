@@ -78,6 +78,8 @@ export interface TaskCall {
 export interface RequestSource extends BodySource {
   /** The descriptor of the connection. */
   readonly fd: number;
+  /** True exactly when the handler has ended the response. */
+  readonly hasEnded: boolean;
   callTask(task: string, input: unknown): TaskCall;
 }
 
@@ -300,7 +302,7 @@ export class BoundRequest implements Request {
 
   // Control plane: what is thrown here tells of a mistake in the application.
   #check(): void {
-    if (this.#start >= 0) return;
+    if (this.#start >= 0 && !this.#source.hasEnded) return;
     throw this.#error ?? new Error('the request was used after its response had ended');
   }
 }

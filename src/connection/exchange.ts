@@ -117,6 +117,10 @@ export class Exchange implements RequestSource, ResponseSink {
     this.renew();
   }
 
+  get hasEnded(): boolean {
+    return this.handled && this.response.ended;
+  }
+
   /** The body, if the handler has asked for it. */
   get requestBody(): RequestBody | undefined {
     return this.request.openBody;
