@@ -13,7 +13,7 @@ test('a response ends with what it was ended with, 200 and no body if nothing wa
   const response = bound();
   equal(response.ended, false);
   response.end();
-  deepEqual([response.ended, response.status, response.body], [true, 200, undefined]);
+  deepEqual([response.ended, response.statusCode, response.body], [true, 200, undefined]);
 
   const bytes = Uint8Array.of(1);
   for (const [body, status] of [
@@ -23,7 +23,7 @@ test('a response ends with what it was ended with, 200 and no body if nothing wa
   ] as const) {
     const other = bound();
     other.end(body, status);
-    deepEqual([other.ended, other.status, other.body], [true, status, body]);
+    deepEqual([other.ended, other.statusCode, other.body], [true, status, body]);
   }
 });
 
@@ -34,7 +34,7 @@ test('a response that is bound again knows nothing of the one before', () => {
   response.bind();
   deepEqual([response.ended, response.body], [false, undefined]);
   response.end();
-  deepEqual([response.status, response.body], [200, undefined]);
+  deepEqual([response.statusCode, response.body], [200, undefined]);
 });
 
 test('every final status is accepted, with a body unless it has no content', () => {
@@ -52,7 +52,7 @@ test('a status that is none is refused, and the response can still be ended', ()
     throws(() => response.end(undefined, status), RangeError);
     equal(response.ended, false);
     response.end('better');
-    equal(response.status, 200);
+    equal(response.statusCode, 200);
   }
 });
 

@@ -71,6 +71,7 @@ export class BoundResponse implements Response {
 
   get status(): number {
     this.#checkBound();
+    if (this.ended) throw new Error('the response has ended already');
     return this.#status;
   }
 
@@ -246,6 +247,11 @@ export class BoundResponse implements Response {
   }
 
   // What the connection calls.
+
+  /** The status, whoever asks. */
+  get statusCode(): number {
+    return this.#status;
+  }
 
   get fields(): readonly string[] {
     return this.#fields ?? NO_FIELDS;

@@ -98,7 +98,7 @@ export class ResponseSide {
    */
   writeWhole(space: number, limit: number, exchange: Exchange): number {
     const { response, connection } = exchange;
-    const { status, body, fields } = response;
+    const { statusCode: status, body, fields } = response;
     if (body === undefined && fields.length === 0) {
       this.#count(status);
       return this.#writer.empty(space, status, connection);
@@ -274,7 +274,7 @@ export class ResponseSide {
 
   #head(at: number, exchange: Exchange, length: number, type: Uint8Array | null): number {
     const { response, connection } = exchange;
-    const { status, fields } = response;
+    const { statusCode: status, fields } = response;
     this.#count(status);
     const lines = this.#lines(fields);
     // A 304 has the length of what GET would have answered, which is not nothing: RFC 9110 8.6.
@@ -362,7 +362,7 @@ function bodySize(body: string | Uint8Array | undefined): number {
 }
 
 function contentType(response: BoundResponse): Uint8Array | null {
-  const { body, status } = response;
+  const { body, statusCode: status } = response;
   if (response.isTyped || !hasContent(status)) return null;
   if (typeof body === 'string') return TEXT_PLAIN;
   return body === undefined ? null : BYTES;
