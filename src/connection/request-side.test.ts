@@ -66,6 +66,23 @@ test('a request that repeats the one before it waits as any other', () => {
   bench.close();
 });
 
+test('a request that waits is routed when its turn comes, by what it says', () => {
+  const bench = new ExchangeBench({
+    'GET /echo': (request, given) => given.end(`${request.method} ${request.target}`),
+  });
+  const [slow, echo] = [get('/slow', 'PUT'), get('/echo', 'GET')];
+  // The last that is looked at before the wait is the echo, of which there were two already.
+  equal(bench.answer(echo + echo + slow), okText('GET /echo').repeat(2));
+  equal(bench.answer(echo + echo), '');
+  bench.finishTask();
+  equal(bench.flush(bench.slot), OK + okText('GET /echo').repeat(2));
+  equal(bench.answer(slow), '');
+  equal(bench.delegation.running.length, 1);
+  bench.finishTask();
+  equal(bench.flush(bench.slot), OK);
+  bench.close();
+});
+
 test('requests that are safe and repeat are served at the same time, and answered in order', () => {
   const bench = new ExchangeBench({});
   equal(bench.answer(get('/slow').repeat(3) + get('/fast')), '');

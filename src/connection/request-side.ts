@@ -13,7 +13,6 @@ import { ExchangeError } from '../app/exchange-error.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable } from '../base/thenable.ts';
-import { isRepeat } from '../http/characters.ts';
 import { isSafe, METHOD_HEAD } from '../http/method.ts';
 import type { PreparedResponse } from '../http/prepared-response.ts';
 import type { RequestParser } from '../http/request-parser.ts';
@@ -59,7 +58,6 @@ export class RequestSide {
   readonly tasks: TaskSide;
   readonly #app: CompiledApp;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #table: ConnectionTable;
   readonly #exchanges: Exchanges;
   readonly #sendSide: SendSide;
@@ -74,6 +72,8 @@ export class RequestSide {
   readonly #prepared: readonly (PreparedResponse | undefined)[];
   // Of the request that is looked at.
   #route = ROUTE_NOT_FOUND;
+  // The count of heads that it was found at.
+  #routedHead = 0;
   #handlerResult: unknown;
   readonly #refusals: Refusals;
 
@@ -81,8 +81,6 @@ export class RequestSide {
     this.parser = options.parser;
     this.#app = options.app;
     this.#bytes = options.bytes;
-    const { buffer, byteOffset, length } = options.bytes;
-    this.#view = new DataView(buffer, byteOffset, length);
     this.#table = options.table;
     this.#exchanges = options.exchanges;
     this.#sendSide = options.sendSide;
@@ -160,23 +158,21 @@ export class RequestSide {
     let space = sendSide.reserve(slot, 0);
     let written = space;
     let at = start;
-    let repeated = false;
     while (at < end) {
       const isFirst = !table.has(slot, AWAITED);
       if (space === NONE || (isFirst && space + RESPONSE_SPACE_MIN > sendSide.limit(slot))) {
         table.setFlag(slot, SUSPENDED);
         break;
       }
-      const status = repeated ? PARSE_COMPLETE : parser.parse(this.#bytes, at, end);
+      const status = parser.parse(this.#bytes, at, end);
       if (status === PARSE_INCOMPLETE) break;
       if (!isFirst && !this.#mayPipeline(slot, status)) {
         parser.begin();
-        repeated = false;
         table.setFlag(slot, SUSPENDED);
         break;
       }
-      if (!repeated && status === PARSE_COMPLETE) {
-        this.#route = this.#findRoute(at);
+      if (status === PARSE_COMPLETE) {
+        this.#findRoute(at);
         if (this.#departures !== undefined && this.#departs(slot, this.#departures)) break;
       }
       this.#begin(slot, status);
@@ -196,13 +192,10 @@ export class RequestSide {
       }
       at += parser.size;
       const { hasBody } = parser;
-      // Clients that pipeline often repeat themselves: then what was read of a head holds again.
-      repeated = !hasBody && at + parser.size <= end && isRepeat(this.#view, at, parser.size);
-      if (!repeated) parser.begin();
+      parser.begin();
       if (hasBody || table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND | LEAVES))
         break;
     }
-    if (repeated) parser.begin();
     if (space !== written) sendSide.commit(slot, space);
     return at;
   }
@@ -218,11 +211,14 @@ export class RequestSide {
     return isSafe(method) && !hasBody && last.safe;
   }
 
-  #findRoute(start: number): number {
-    const { pathOffset, pathSize, method } = this.parser;
+  // A head that repeats the last has the same route.
+  #findRoute(start: number): void {
+    const { pathOffset, pathSize, method, heads } = this.parser;
+    if (heads === this.#routedHead) return;
     const route = this.#app.router.find(this.#bytes, start + pathOffset, pathSize, method);
     const { fallbackRoute } = this.#app;
-    return route < 0 && fallbackRoute !== NONE ? fallbackRoute : route;
+    this.#routedHead = heads;
+    this.#route = route < 0 && fallbackRoute !== NONE ? fallbackRoute : route;
   }
 
   // True exactly when the request just parsed is for another thread, which will read it again.

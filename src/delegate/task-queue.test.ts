@@ -70,6 +70,16 @@ test('first in, first out, over many laps, wherever positions begin', () => {
   }
 });
 
+test('what was taken is counted, and what is queued is not', () => {
+  const fixture = new Fixture(-2);
+  for (const taken of [-2, -1, 0, 1]) {
+    equal(fixture.queue.taken, taken);
+    fixture.push(0);
+    equal(fixture.queue.taken, taken);
+    fixture.take();
+  }
+});
+
 test('what an earlier lap left in a cell is not an entry', () => {
   for (const start of STARTS) {
     const fixture = new Fixture(start);

@@ -76,6 +76,11 @@ export class TaskQueue {
     return Math.max(0, (tail - Atomics.load(this.#words, this.#head)) | 0);
   }
 
+  /** Grows by one for each entry that is taken, modulo 2^32. */
+  get taken(): number {
+    return Atomics.load(this.#words, this.#head);
+  }
+
   /**
    * Queues the holder that `thread` has built. Answers how many workers to wake, if that many
    * sleep: one for this task, and one for each task behind it, because a worker that was woken for

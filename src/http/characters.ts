@@ -89,16 +89,6 @@ export function trimSpace(bytes: Uint8Array, offset: number, end: number): numbe
   return at;
 }
 
-/** True exactly when the `size` bytes from `offset` on are the same as the `size` before them. */
-export function isRepeat(view: DataView, offset: number, size: number): boolean {
-  const end = offset + size;
-  let at = offset;
-  // Four bytes at a time: a quarter of the cost of parsing them.
-  while (at + 4 <= end && view.getInt32(at) === view.getInt32(at - size)) at += 4;
-  while (at < end && view.getUint8(at) === view.getUint8(at - size)) at++;
-  return at === end;
-}
-
 /** The bytes of a text that is ASCII. Control plane. */
 export function ascii(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -406,7 +406,7 @@ test('the first error of the stream wins', () => {
 /** All that a parser says about a head. */
 function outcome(parser: RequestParser, result: number): object {
   if (result !== PARSE_COMPLETE) return { result };
-  const { ...results } = parser;
+  const { heads: _, ...results } = parser;
   return { result, ...results };
 }
 
@@ -548,6 +548,71 @@ test('begin forgets everything about the head before', () => {
     const whole = parserOf(text);
     deepEqual(outcome(parser, result), outcome(whole.parser, whole.result));
   }
+});
+
+test('what repeats the last head is read as it was, whatever came before and between', () => {
+  const parser = new RequestParser(LIMITS);
+  const wholes = SAMPLES.map((text) => parserOf(text));
+  const read = (index: number, label: string): void => {
+    const text = SAMPLES[index]!;
+    const whole = wholes[index]!;
+    parser.begin();
+    // Elsewhere in other memory, with other bytes around it.
+    const bytes = latin1(`${'x'.repeat(index)}${text}GET`);
+    const result = parser.parse(
+      bytes,
+      index,
+      whole.result === 0 ? bytes.length : text.length + index,
+    );
+    deepEqual(outcome(parser, result), outcome(whole.parser, whole.result), label);
+  };
+  for (const a of SAMPLES.keys()) {
+    for (const b of SAMPLES.keys())
+      for (const index of [a, a, a, b, a, a]) read(index, `${a} ${b}`);
+  }
+});
+
+test('a head that arrives in pieces is not taken for a repetition', () => {
+  const parser = new RequestParser(LIMITS);
+  const words = new Int32Array(PARSER_STATE_WORDS);
+  const text = SAMPLES[0]!;
+  const bytes = latin1(text);
+  parser.parse(latin1(SAMPLES[1]!), 0, SAMPLES[1]!.length);
+  parser.begin();
+  equal(parser.parse(bytes, 0, 3), PARSE_INCOMPLETE);
+  // With what an earlier head left behind.
+  parser.save(words, 0);
+  for (let time = 0; time < 3; time++) {
+    parser.begin();
+    equal(parser.parse(bytes, 0, bytes.length), PARSE_COMPLETE);
+  }
+  parser.restore(words, 0);
+  const result = parser.parse(bytes, 0, bytes.length);
+  const whole = parserOf(text);
+  deepEqual(outcome(parser, result), outcome(whole.parser, whole.result));
+});
+
+test('a head counts unless it repeats the last one', () => {
+  const parser = new RequestParser(LIMITS);
+  const [a, b] = [latin1(SAMPLES[0]!), latin1(SAMPLES[0]!.replace('fast', 'last'))];
+  const count = (bytes: Uint8Array): number => {
+    parser.begin();
+    equal(parser.parse(bytes, 0, bytes.length), PARSE_COMPLETE);
+    return parser.heads;
+  };
+  // The second is kept, because it is as long as the first.
+  deepEqual([a, a, a, b, b, a, a].map(count), [1, 2, 2, 3, 3, 4, 4]);
+  // A head that arrives in pieces is another one, and so is what follows it.
+  const half = a.length >> 1;
+  const words = new Int32Array(PARSER_STATE_WORDS);
+  parser.begin();
+  equal(parser.parse(a, 0, half), PARSE_INCOMPLETE);
+  parser.save(words, 0);
+  equal(count(b), 5);
+  parser.restore(words, 0);
+  equal(parser.parse(a, 0, a.length), PARSE_COMPLETE);
+  equal(parser.heads, 6);
+  deepEqual([a, b].map(count), [6, 7]);
 });
 
 test('misuse is asserted: no begin, a head that shrinks, no space, limits that contradict', () => {

@@ -51,7 +51,20 @@ import {
   VALUE_INVALID,
 } from './field-values.ts';
 import { CODING_CHUNKED, contentLengthValue, framingStatus, transferCodings } from './framing.ts';
+import {
+  CODINGS_SHIFT,
+  CONTENT_LENGTH,
+  ENDED,
+  EXPECT_SHIFT,
+  HOST,
+  OPTIONS_SHIFT,
+  REQUEST_LINE,
+  TRANSFER_ENCODING,
+  VERSION_11,
+} from './head-bits.ts';
+import { LastHead } from './last-head.ts';
 import { isGet, METHOD_CONNECT, METHOD_GET, METHOD_OTHER, methodFromBytes } from './method.ts';
+import { ParsedHead } from './parsed-head.ts';
 import type { RequestLimits } from './request-limits.ts';
 import {
   authorityOffset,
@@ -74,47 +87,9 @@ export const PARSER_STATE_WORDS = 13;
 /** Empty lines skipped before a request line, RFC 9112 2.2: after a body some clients send one. */
 export const EMPTY_LINES_MAX = 2;
 
-// What the lines so far said, as bits.
-const REQUEST_LINE = 1;
-const VERSION_11 = 2;
-const HOST = 4;
-const CONTENT_LENGTH = 8;
-const TRANSFER_ENCODING = 16;
-const ENDED = 32;
-// The bits of `connectionOptions`, `expectations` and, last, `transferCodings`, in their places.
-const OPTIONS_SHIFT = 8;
-const EXPECT_SHIFT = 10;
-const CODINGS_SHIFT = 12;
-
 const WORD = 2 ** 32;
 
-export class RequestParser {
-  /** Bytes of the head, empty lines included. Like all below: set when `parse` said COMPLETE. */
-  size = 0;
-  /** A code of `method.ts`. Set once the request line was read, METHOD_OTHER before. */
-  method = METHOD_OTHER;
-  methodOffset = 0;
-  methodSize = 0;
-  targetOffset = 0;
-  targetSize = 0;
-  /** The path without its query; "/" for an absolute-form without a path. */
-  pathOffset = 0;
-  pathSize = 0;
-  /** 10 or 11. */
-  version = 0;
-  /** True exactly when the connection may carry another request after this one. */
-  keepAlive = false;
-  /** Where the field lines begin: `fields.ts` looks them up, up to `size`. */
-  fieldsOffset = 0;
-  /** The Content-Length in bytes, at most 2^53 - 1; 0 when there is none. */
-  contentLength = 0;
-  /** True exactly when the body is chunked. */
-  chunked = false;
-  /** True exactly when a body follows the head: `body-decoder.ts`. */
-  hasBody = false;
-  /** True exactly when the client may wait for a 100 before it sends its body, RFC 9110 10.1.1. */
-  expectsContinue = false;
-
+export class RequestParser extends ParsedHead {
   readonly #requestLineSizeMax: number;
   readonly #headSizeMax: number;
   readonly #fieldCountMax: number;
@@ -122,8 +97,13 @@ export class RequestParser {
   #searched = 0;
   #fieldCount = 0;
   #flags = 0;
+  // All that is said above of a head holds again for one that repeats it, but for what `begin`
+  // forgets.
+  readonly #last = new LastHead();
+  #lastMethod = METHOD_OTHER;
 
   constructor(limits: RequestLimits) {
+    super();
     assert(limits.requestLineSizeMax > 0, 'a request line has a positive limit');
     assert(limits.headSizeMax >= limits.requestLineSizeMax, 'a head can hold its request line');
     assert(limits.fieldCountMax > 0, 'a head can hold a field');
@@ -165,6 +145,7 @@ export class RequestParser {
   /** Goes on where `save` was; `bytes` are needed again only by `parse`. */
   restore(words: Int32Array, at: number): void {
     assert(at + PARSER_STATE_WORDS <= words.length, 'the state fits behind its offset');
+    this.#last.forget();
     this.#position = words[at]!;
     this.#searched = words[at + 1]!;
     this.#fieldCount = words[at + 2]!;
@@ -192,12 +173,27 @@ export class RequestParser {
     assert(end <= bytes.length, 'the received bytes are within the buffer');
     assert(start + this.#searched <= end, 'a head never shrinks');
     let result = LINE_COMPLETE;
+    if (this.#position === 0 && this.#last.isAt(bytes, start, end)) return this.#repeat();
+    this.#last.forget();
     if (this.#searched > this.#position) result = this.#search(bytes, start, end);
     while (result === LINE_COMPLETE && (this.#flags & REQUEST_LINE) === 0)
       result = this.#requestLine(bytes, start, end);
     while (result === LINE_COMPLETE) result = this.#fieldLine(bytes, start, end);
     if (result !== PARSE_INCOMPLETE) this.#flags |= ENDED;
+    if (result === PARSE_COMPLETE) this.#complete(bytes, start);
     return result;
+  }
+
+  #complete(bytes: Uint8Array, start: number): void {
+    this.heads = (this.heads + 1) | 0;
+    this.#lastMethod = this.method;
+    if (!this.hasBody) this.#last.offer(bytes, start, this.size);
+  }
+
+  #repeat(): number {
+    this.#flags = ENDED;
+    this.method = this.#lastMethod;
+    return PARSE_COMPLETE;
   }
 
   // Looks at the new bytes of an unfinished line. LINE_COMPLETE when it is time to parse it: a byte

@@ -14,10 +14,12 @@ import type { Wakeups } from '../delegate/dead-thread.ts';
 import { repairDeadWorker } from '../delegate/dead-thread.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { NO_DEADLINE, RUNNING, TaskHolders } from '../delegate/task-holders.ts';
+import { TaskQueue } from '../delegate/task-queue.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
 import type { CrashBudget } from './crash-budget.ts';
 import { REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
+import { HangLooks } from './hang-looks.ts';
 import { Deaths, releaseLater } from './replacement.ts';
 import { Thread } from './thread.ts';
 
@@ -55,12 +57,15 @@ export class WorkerPool {
   readonly #replacing = new Set<Promise<void>>();
   readonly #clock = new SystemClock();
   readonly #holders: TaskHolders;
+  readonly #queue: TaskQueue;
+  readonly #looks = new HangLooks();
   #hangCheck: NodeJS.Timeout | undefined;
   #ending = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
     this.#holders = new TaskHolders(options.plan.delegateMemory);
+    this.#queue = new TaskQueue(options.plan.delegateMemory, this.#holders);
   }
 
   /** By index; fewer than there will be while `startOthers` runs. */
@@ -162,9 +167,11 @@ export class WorkerPool {
   #endHanging(): void {
     const { acceptThreads } = this.#options.plan.options;
     const holders = this.#holders;
+    if (!this.#looks.begin(this.#queue.taken)) return;
     this.#clock.update();
     for (let holder = 0; holder < holders.count; holder++) {
       if (holders.state(holder) !== RUNNING) continue;
+      this.#looks.foundRunning();
       const deadlineMs = holders.deadlineMs(holder);
       if (deadlineMs === NO_DEADLINE) continue;
       const lateMs = msBetween(deadlineMs, this.#clock.nowMs);
