@@ -11,6 +11,7 @@ import type { AnyApp, AppMaker, AppServer } from './app.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
 import { HandOff, LoopHandler } from './connection-handler.ts';
 import type { Delegation, Respond } from './delegation.ts';
+import { mayKeep } from './escape.ts';
 import { ExchangeError } from './exchange-error.ts';
 import type { ErrorHandler, Handler } from './handler.ts';
 import type { Protocol } from './protocol.ts';
@@ -46,6 +47,8 @@ export interface CompiledApp {
   readonly inputs: readonly (((request: Request) => unknown) | undefined)[];
   /** By route: who forms the response of a result; undefined: the result is the response. */
   readonly responds: readonly (Respond<unknown> | undefined)[];
+  /** By route: 1 when its functions may keep what they are given. */
+  readonly keeps: Uint8Array;
 }
 
 export interface NamedProtocol {
@@ -123,8 +126,20 @@ export function compileApp(app: AnyApp): CompiledApp {
     const router = new Router(routes);
     const guarded =
       onError === undefined ? handlers : handlers.map((handler) => guard(handler, onError));
+    const keeps = Uint8Array.from(handlers, (handler, route) => {
+      const task = taskIndexes[route]!;
+      if (staticResponses[route] !== undefined) return 0;
+      // Handlers of connections are not worth a look: they are never on the fast path.
+      if (task >= tasks.length) return 1;
+      const isKept =
+        mayKeep(task === NOT_DELEGATED ? handler : undefined, ['request', 'response']) ||
+        mayKeep(inputs[route], ['request']) ||
+        mayKeep(responds[route], ['other', 'response']) ||
+        mayKeep(onError, ['other', 'request', 'response']);
+      return isKept ? 1 : 0;
+    });
     const common = { router, handlers: guarded, staticResponses, fallbackRoute };
-    return { ...common, taskIndexes, tasks, inputs, responds, connections, protocols };
+    return { ...common, taskIndexes, tasks, inputs, responds, keeps, connections, protocols };
   } catch (error) {
     throw new AppError((error as Error).message);
   }

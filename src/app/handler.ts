@@ -6,8 +6,8 @@ import type { Response } from './response.ts';
 /**
  * Answers a request in the accept thread. It ends the response before it returns, which is the fast
  * path; or later, and may answer with a promise of when it is done. When the response has ended,
- * both objects throw whatever is asked of them. Those of a handler that ended before it returned
- * serve others of that kind, one after the other: it must not keep them.
+ * both objects throw whatever is asked of them. They are a handler's own, unless its text shows
+ * that it cannot keep them: see `escape.ts`.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a handler of any application
 export type Handler<Tasks = any /* any application */, Parameters extends string = string> = (

@@ -2,7 +2,6 @@
 //
 // Owner: one thread. Control plane: an async handler allocates its promise anyway.
 
-import type { CompiledApp } from '../app/compiled-app.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import { TaskError } from '../app/task-error.ts';
 import type { Counters } from '../base/counters.ts';
@@ -21,32 +20,15 @@ export class AsyncHandlers {
   readonly #sink: FailureSink;
   readonly #counters: Counters;
   readonly #log: (message: string, error?: unknown) => void;
-  // By route: 1 when its handler is known to answer later.
-  readonly #answersLater: Uint8Array;
 
   constructor(
     sink: FailureSink,
     counters: Counters,
     log: (message: string, error?: unknown) => void,
-    { handlers, responds }: CompiledApp,
   ) {
     this.#sink = sink;
     this.#counters = counters;
     this.#log = log;
-    this.#answersLater = Uint8Array.from(handlers, (handler, route) =>
-      isAsync(responds[route] ?? handler),
-    );
-  }
-
-  /** A route's handler is about to be called; its exchange is going to be queued if `queues`. */
-  prepare(exchange: Exchange, route: number, queues: boolean): void {
-    // Who ended at once may have kept what it was given, and must not reach who goes on with it.
-    if (exchange.used && (queues || this.#answersLater[route] === 1)) exchange.renew();
-  }
-
-  /** The handler of this route has returned, and its response has not ended. */
-  note(route: number): void {
-    this.#answersLater[route] = 1;
   }
 
   /** The handler of a queued exchange has answered with a promise. */
@@ -89,8 +71,4 @@ export class AsyncHandlers {
     if (error instanceof TaskError && error.code === 'cancelled') return;
     if (!(error instanceof ExchangeError)) this.#log('a handler failed after its response', error);
   }
-}
-
-function isAsync(handler: { readonly constructor: { readonly name: string } }): number {
-  return handler.constructor.name === 'AsyncFunction' ? 1 : 0;
 }

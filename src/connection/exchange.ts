@@ -62,8 +62,8 @@ export class Exchange implements RequestSource, ResponseSink {
   handled = false;
   /** When the handler was last given something: its call, or bytes of the body. */
   handlerSinceMs = 0;
-  /** True exactly when what the handler is given was given to another one, which ended at once. */
-  used = false;
+  /** True exactly when somebody was given `request` and `response` who may keep them. */
+  kept = false;
   /** True exactly when a task is awaited. */
   delegated = false;
   /** The route of the task. */
@@ -139,12 +139,18 @@ export class Exchange implements RequestSource, ResponseSink {
     this.handlerSinceMs = this.#context.clock.nowMs;
   }
 
+  /** Something is given to a function of the application: nobody else's, if that one keeps it. */
+  give(keeps: boolean): void {
+    if (this.kept) this.renew();
+    this.kept = keeps;
+  }
+
   /** New faces for the handler: whoever kept the old ones finds them of no use. */
   renew(): void {
     const { memory, parser, parameters, bodySizeMax } = this.#context;
     this.request = new BoundRequest(this, memory, parser, parameters, bodySizeMax);
     this.response = new BoundResponse(this);
-    this.used = false;
+    this.kept = false;
   }
 
   /** For the next request. */

@@ -94,7 +94,7 @@ export class RequestSide {
       each === undefined ? undefined : options.responseSide.prepare(each),
     );
     this.#refusals = new Refusals(options.app.router, options.bytes, options.parser);
-    this.#handlers = new AsyncHandlers(this, options.counters, options.log, options.app);
+    this.#handlers = new AsyncHandlers(this, options.counters, options.log);
     this.tasks = new TaskSide(options, this.#handlers);
     this.bodySide = new BodySide({ ...options, failures: this });
   }
@@ -292,7 +292,7 @@ export class RequestSide {
       const end = responseSide.writePrepared(space, limit, exchange, prepared);
       if (end !== NONE) return end;
     }
-    this.#call(start, false);
+    this.#call(start);
     const { response } = exchange;
     if (exchange.status !== BY_HANDLER || !response.ended || response.streams) return NONE;
     const end = responseSide.writeWhole(space, limit, exchange);
@@ -311,7 +311,7 @@ export class RequestSide {
     else if (route < 0) exchange.fail(refusalStatus(route), this.#refusals.extra(route, start));
     else task = this.#app.taskIndexes[route]!;
     if (exchange.status === BY_HANDLER && task === NOT_DELEGATED && !exchange.handled) {
-      this.#call(start, true);
+      this.#call(start);
     }
     exchanges.enqueueCurrent(slot);
     if (exchange.bodyState !== BODY_DONE) exchanges.setReceiving(slot, exchange.index);
@@ -321,9 +321,9 @@ export class RequestSide {
     this.#responseSide.pump(slot);
   }
 
-  #call(start: number, queues: boolean): void {
+  #call(start: number): void {
     const exchange = this.#exchanges.current;
-    this.#handlers.prepare(exchange, this.#route, queues);
+    exchange.give(this.#app.keeps[this.#route] === 1);
     const { request, response } = exchange;
     exchange.handled = true;
     if (this.#exchanges.keptSize > REQUEST_MEMORY_MAX) {
@@ -354,20 +354,16 @@ export class RequestSide {
   #awaitHandler(exchange: Exchange): void {
     const exchanges = this.#exchanges;
     if (exchange.response.ended) exchange.request.unbind();
-    else {
-      this.#handlers.note(this.#route);
-      exchanges.keep(exchange, exchange.request.keep());
-    }
+    else exchanges.keep(exchange, exchange.request.keep());
     const result = this.#handlerResult;
     this.#handlerResult = undefined;
     if (isThenable(result)) this.#handlers.watch(exchange, result);
   }
 
   #unbind(exchange: Exchange): void {
-    exchange.used = true;
     exchange.request.unbind();
     exchange.response.unbind();
-    // What was kept of its body would be found again.
+    // What is left of its body would be found by the next one.
     if (exchange.requestBody !== undefined) exchange.renew();
   }
 }

@@ -144,7 +144,7 @@ export class TaskSide {
     input: CompiledApp['inputs'][number] & {},
     start: number,
   ): number {
-    this.#handlers.prepare(exchange, exchange.route, false);
+    exchange.give(this.#app.keeps[exchange.route] === 1);
     const { request } = exchange;
     const { index } = exchange;
     const generation = this.#exchanges.generation(exchange);
@@ -221,7 +221,7 @@ export class TaskSide {
     kind: number,
   ): void {
     const { slot, route } = exchange;
-    this.#handlers.prepare(exchange, route, false);
+    exchange.give(this.#app.keeps[route] === 1);
     const { response } = exchange;
     response.bind();
     exchange.responding = true;
@@ -241,8 +241,7 @@ export class TaskSide {
       this.#responseSide.pump(slot);
       return;
     }
-    if (response.ended && goesOn === undefined) exchange.used = true;
-    else this.#goesOn(exchange, goesOn);
+    if (!response.ended || goesOn !== undefined) this.#goesOn(exchange, goesOn);
     this.#responseSide.pump(slot);
     response.detach(result.buffer);
   }
@@ -254,7 +253,6 @@ export class TaskSide {
       if (isThenable(promise)) abandon(promise);
       return;
     }
-    this.#handlers.note(exchange.route);
     if (isThenable(promise)) this.#handlers.watch(exchange, promise);
   }
 }

@@ -95,10 +95,11 @@ export default defineApp({ routes: { 'GET /': (request) => request.nothing } });
   match(errors, /mistaken\.ts.*Property 'nothing' does not exist/);
 });
 
-test('nothing runs when the package is installed, and nothing comes with it', async () => {
+test('nothing runs when the package is installed, and what it depends on is in it', async () => {
   const path = join(project.path, 'node_modules/millrace/package.json');
-  const { scripts, dependencies } = JSON.parse(await readFile(path, 'utf8'));
-  equal(dependencies, undefined);
+  const { scripts, dependencies, bundleDependencies } = JSON.parse(await readFile(path, 'utf8'));
+  deepEqual(Object.keys(dependencies), bundleDependencies);
+  deepEqual(bundleDependencies, ['acorn']);
   const ran = ['preinstall', 'install', 'postinstall', 'prepare'].filter((each) => each in scripts);
   deepEqual(ran, []);
   const lock = JSON.parse(await project.run('npm', 'ls', '--json', '--all'));

@@ -12,22 +12,21 @@ const APP = fileURLToPath(new URL('../support/kept-app.ts', import.meta.url));
 const CONNECTIONS = 16;
 const ROUNDS = 30;
 const PIPELINED = 8;
+const KINDS = ['at-once', 'plain', 'later', 'task'] as const;
 
 test('what was kept throws, under load', async (t) => {
-  const { port } = await startServer(t, [APP, '-A', '1', '-w', '0', '-C', '100']);
+  const { port } = await startServer(t, [APP, '-A', '1', '-w', '1', '-C', '100']);
   const random = prng(5);
   const converse = async (name: number): Promise<void> => {
     const peer = await HttpPeer.open(t, port);
     for (let round = 0; round < ROUNDS; round++) {
       const asked = Array.from({ length: PIPELINED }, (_, index) => ({
         id: `${name}-${round}-${index}`,
-        later: random(2) === 0,
+        kind: KINDS[random(KINDS.length)]!,
       }));
-      const target = ({ id, later }: (typeof asked)[0]): string =>
-        `/${later ? 'later' : 'at-once'}/${id}`;
-      await peer.send(asked.map((each) => request(target(each))).join(''));
-      for (const { id, later } of asked) {
-        equal((await peer.response()).body, later ? `{"id":"${id}"}` : id);
+      await peer.send(asked.map(({ id, kind }) => request(`/${kind}/${id}`)).join(''));
+      for (const { id, kind } of asked) {
+        equal((await peer.response()).body, kind === 'later' ? `{"id":"${id}"}` : id);
       }
     }
   };
