@@ -8,12 +8,14 @@ import type { AddressInfo } from 'node:net';
 import {
   BROWSER_TARGET,
   EMPTY_PATH,
+  JSON_PATH,
   LARGE_PATH,
   LARGE_SIZE,
   SMALL_PATH,
   SMALL_SIZE,
   UPLOAD_PATH,
   UPLOAD_SIZE,
+  USER,
 } from './targets.ts';
 
 const small = Buffer.alloc(SMALL_SIZE);
@@ -24,6 +26,9 @@ const server = createServer((request, response) => {
     case EMPTY_PATH:
     case BROWSER_TARGET:
       response.end();
+      break;
+    case JSON_PATH:
+      void answerLater(response);
       break;
     case SMALL_PATH:
       response.end(small);
@@ -39,6 +44,13 @@ const server = createServer((request, response) => {
       response.end();
   }
 });
+
+async function answerLater(response: ServerResponse): Promise<void> {
+  const body = JSON.stringify(await USER);
+  response.setHeader('Content-Type', 'application/json');
+  response.setHeader('Content-Length', body.length);
+  response.end(body);
+}
 
 function takeUpload(request: IncomingMessage, response: ServerResponse): void {
   const pieces: Buffer[] = [];

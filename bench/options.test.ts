@@ -26,7 +26,7 @@ test('lists and numbers', () => {
 test('more scenarios, by name or all', () => {
   const names = (...line: string[]) => parseOptions(line).scenarios.map(({ name }) => name);
   deepEqual(names('--only', 'upload,10k'), ['10k', 'upload']);
-  const all = ['keep-alive', 'pipelined', 'connect', '10k', '1m', 'browser', 'upload'];
+  const all = ['keep-alive', 'pipelined', 'connect', 'json', '10k', '1m', 'browser', 'upload'];
   deepEqual(names('--all'), all);
 });
 

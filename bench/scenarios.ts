@@ -7,12 +7,14 @@ import {
   BROWSER_TARGET,
   EMPTY_PATH,
   type FieldLine,
+  JSON_PATH,
   LARGE_PATH,
   LARGE_SIZE,
   SMALL_PATH,
   SMALL_SIZE,
   UPLOAD_PATH,
   UPLOAD_SIZE,
+  USER_SIZE,
 } from './targets.ts';
 
 const PIPELINE_DEPTH = 16;
@@ -75,6 +77,15 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'connect',
     what: '64 clients, a connection per request; latency from connected on',
     fields: [['Connection', 'close']],
+  },
+  {
+    ...ON_DEMAND,
+    name: 'json',
+    what: '64 connections, one request in flight on each, JSON of an async handler with one await',
+    target: JSON_PATH,
+    responseSize: USER_SIZE,
+    connections: 64,
+    servers: APPLICATIONS,
   },
   {
     ...ON_DEMAND,

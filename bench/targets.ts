@@ -5,11 +5,15 @@ export const EMPTY_PATH = '/test/fast';
 export const SMALL_PATH = '/files/10k';
 export const LARGE_PATH = '/files/1m';
 export const UPLOAD_PATH = '/upload';
+export const JSON_PATH = '/users/42';
 export const BROWSER_PATH = '/articles/latest';
 
 export const SMALL_SIZE = 10 * 1024;
 export const LARGE_SIZE = 1024 * 1024;
 export const UPLOAD_SIZE = 64 * 1024;
+
+export const USER = { id: 42, name: 'Ada', roles: ['admin', 'author'] };
+export const USER_SIZE: number = JSON.stringify(USER).length;
 
 export type FieldLine = readonly [name: string, value: string];
 

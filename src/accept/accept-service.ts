@@ -190,6 +190,14 @@ export class AcceptService implements LoopClient {
     return this.#delegation.runCompletions(budget);
   }
 
+  expectsMessages(): boolean {
+    return this.delegator.holdersUsed > 0;
+  }
+
+  hasMessages(): boolean {
+    return this.delegator.hasCompletions();
+  }
+
   runDeferred(budget: number): boolean {
     return this.connections.runDeferred(budget);
   }

@@ -59,7 +59,12 @@ export class Injector {
       app: appWithoutWorkers(compileApp(isFetchApp(app) ? adaptFetchApp(app) : app)),
       io: this.io,
       clock: new SystemClock(),
-      nodeLoop: { backendFd: 0, nodeTimerDueMs: () => NOTHING_PLANNED, hasImmediates: () => false },
+      nodeLoop: {
+        backendFd: 0,
+        nodeTimerDueMs: () => NOTHING_PLANNED,
+        hasImmediates: () => false,
+        runMicrotasks: () => {},
+      },
       nextTurn: (turn) => {
         this.#turn = turn;
         this.#plan(!this.io.waits);

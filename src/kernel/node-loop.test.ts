@@ -6,7 +6,7 @@ import { NodeLoop } from './node-loop.ts';
 
 // What a fresh thread says, whose loop has only the timers that the code plans; `loop` is its
 // NodeLoop.
-async function inThread(code: string): Promise<number[]> {
+async function inThread<T = number>(code: string): Promise<T[]> {
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');
     import(workerData).then(async ({ NodeLoop }) => {
@@ -76,4 +76,35 @@ test('the backend descriptor is the epoll descriptor of this thread', async () =
   equal(new NodeLoop().backendFd, loop.backendFd);
   const [other] = await inThread('answers.push(loop.backendFd);');
   ok(other! > 0 && other !== loop.backendFd);
+});
+
+test('microtasks run within a callback', async () => {
+  const answers = await inThread(`
+    await new Promise((resolve) => {
+      setImmediate(() => {
+        process.nextTick(() => answers.push(3));
+        Promise.resolve().then(() => answers.push(2));
+        answers.push(1);
+        loop.runMicrotasks();
+        answers.push(4);
+        resolve();
+      });
+    });`);
+  deepEqual(answers, [1, 3, 2, 4]);
+});
+
+test('what a microtask throws goes to who handles uncaught exceptions', async () => {
+  const answers = await inThread(`
+    process.on('uncaughtException', (error) => answers.push(error.message));
+    const turn = (code) =>
+      setImmediate(() => {
+        code();
+        loop.runMicrotasks();
+        answers.push('went on');
+      });
+    turn(() => process.nextTick(() => { throw new Error('tick'); }));
+    turn(() => queueMicrotask(() => { throw new Error('microtask'); }));
+    turn(() => void Promise.reject(new Error('rejected')));
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));`);
+  deepEqual(answers, ['tick', 'microtask', 'went on', 'rejected', 'went on']);
 });

@@ -1,4 +1,4 @@
-import { equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import type { Counters } from '../base/counters.ts';
@@ -33,6 +33,10 @@ class Recorder implements LoopClient {
     this.#phase('messages');
     return false;
   }
+  expectsMessages(): boolean {
+    return this.hasMessages !== never;
+  }
+  hasMessages: () => boolean = never;
   runDeferred(): boolean {
     this.#phase('deferred');
     return false;
@@ -59,6 +63,10 @@ class Recorder implements LoopClient {
     if (queued) this.#loop.userCodeRan();
     return queued;
   }
+}
+
+function never(): boolean {
+  return false;
 }
 
 // Epoll is everywhere; io_uring is what the machine allows.
@@ -250,6 +258,82 @@ test('a loop that is stopped ends its tick, tells its client once, and rests', a
   equal(client.phases.filter((phase) => phase === 'stopped').length, 1);
 });
 
+// A loop that is driven step by step, with its own idea of what promises have queued.
+function makeSteps(): { steps: Loop; client: Recorder } {
+  const { loop, counters } = makeLoop([...BACKENDS][0]!);
+  const steps = new Loop({
+    io: loop.io,
+    clock: loop.clock,
+    nodeLoop: {
+      backendFd: openEventfd(),
+      nodeTimerDueMs: () => -1,
+      hasImmediates: () => false,
+      runMicrotasks: () => client.phases.push('microtasks'),
+    },
+    nextTurn: () => {},
+    counters,
+    timers: 1,
+  });
+  const client: Recorder = new Recorder(steps);
+  steps.run(client);
+  equal(steps.beginTurn(), true);
+  return { steps, client };
+}
+
+test('what waits for a promise goes on before the sends, and not without need', () => {
+  const { steps, client } = makeSteps();
+  client.onPhase = (phase) => phase === 'messages';
+  steps.beginTick();
+  deepEqual(client.phases.splice(0, 5), [
+    'messages',
+    'microtasks',
+    'deferred',
+    'sends',
+    'releases',
+  ]);
+  client.onPhase = (phase) => phase === 'deferred';
+  steps.beginTick();
+  deepEqual(client.phases.splice(0, 4), ['messages', 'deferred', 'microtasks', 'sends']);
+  client.onPhase = () => false;
+  client.phases.length = 0;
+  steps.beginTick();
+  equal(client.phases.includes('microtasks'), false);
+  steps.io.destroy();
+});
+
+test('while code of the user waits in the loop, promises stand still', () => {
+  const { steps, client } = makeSteps();
+  let ticks = 0;
+  client.onPhase = (phase) => {
+    if (phase !== 'messages' || ticks > 0) return phase === 'messages';
+    steps.runUntil(() => ticks++ === 3);
+    equal(client.phases.includes('microtasks'), false);
+    return true;
+  };
+  steps.beginTick();
+  equal(client.phases.filter((phase) => phase === 'messages').length, 4);
+  equal(client.phases.filter((phase) => phase === 'microtasks').length, 1);
+  steps.io.destroy();
+});
+
+test('a thread that expects a message looks for it before it sleeps', () => {
+  const { steps, client } = makeSteps();
+  let looks = 0;
+  client.hasMessages = () => ++looks === 50;
+  equal(steps.beginTick(), false);
+  steps.io.submitAndWait(false);
+  equal(looks, 0);
+  equal(steps.endTick(), true);
+  equal(looks, 50);
+  // None comes: it sleeps in the next tick.
+  equal(steps.beginTick(), false);
+  steps.io.submitAndWait(false);
+  equal(steps.endTick(), true);
+  equal(steps.beginTick(), true);
+  equal(client.phases.at(-1), 'sleep');
+  steps.io.destroy();
+});
+
 test('a turn goes on step by step, and says when the thread may sleep', () => {
   const { loop, counters } = makeLoop([...BACKENDS][0]!);
   const client = new Recorder(loop);
@@ -257,7 +341,12 @@ test('a turn goes on step by step, and says when the thread may sleep', () => {
   const steps = new Loop({
     io: loop.io,
     clock: loop.clock,
-    nodeLoop: { backendFd: openEventfd(), nodeTimerDueMs: () => 0, hasImmediates: () => false },
+    nodeLoop: {
+      backendFd: openEventfd(),
+      nodeTimerDueMs: () => 0,
+      hasImmediates: () => false,
+      runMicrotasks: () => {},
+    },
     nextTurn: () => turns++,
     counters,
     timers: 1,

@@ -2,9 +2,9 @@
 //
 // A turn runs as an immediate of Node's, so libuv never sleeps and the `Io` is the only place that
 // does. A turn is one tick after another until Node has something to do: one of its timers is due,
-// its backend descriptor is readable, or code of the user ran and may have queued a microtask or an
-// immediate, which cannot be seen from outside. Then Node gets its turn, and the next immediate is
-// ours.
+// its backend descriptor is readable, or code of the user ran and may have queued an immediate or
+// I/O, which cannot be seen from outside. Then Node gets its turn, and the next immediate is ours.
+// What promises have queued runs within the tick.
 //
 // A tick is cut where the thread may sleep: `beginTick`, the `Io`, `endTick`. `run` does these in a
 // row; a simulation, whose threads sleep beside each other in a single real one, step by step.
@@ -20,6 +20,7 @@ import type { Io } from '../io/io.ts';
 import { CLOSE, TIMER, WATCH } from '../io/token.ts';
 import { NOTHING_PLANNED } from '../kernel/node-loop.ts';
 import { NONE } from '../memory/pool.ts';
+import { Spinner } from './spinner.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** Budgets of a tick, by phase. What exceeds one is left for the next tick, and counted. */
@@ -38,6 +39,9 @@ export interface LoopClient {
   onCompletion(io: Io): void;
   /** Phase 2: messages of other threads. */
   runMessages(budget: number): boolean;
+  /** True exactly when another thread is likely to send a message soon. */
+  expectsMessages(): boolean;
+  hasMessages(): boolean;
   /** Phase 3: what earlier phases put off. */
   runDeferred(budget: number): boolean;
   /** Phase 4: one send for each connection that has something to say. */
@@ -61,6 +65,8 @@ export interface OuterLoop {
   nodeTimerDueMs(): number;
   /** True exactly when code of the user waits for an immediate. */
   hasImmediates(): boolean;
+  /** Runs what promises and `process.nextTick` have queued. */
+  runMicrotasks(): void;
 }
 
 export interface LoopOptions {
@@ -90,6 +96,11 @@ export class Loop {
   #yield = false;
   // True exactly when code of the user ran since Node last had its turn.
   #userCodeRan = false;
+  // True exactly when it did, and microtasks were not run since.
+  #microtasksDue = false;
+  #inMicrotasks = false;
+  // True exactly within `runUntil`.
+  #nested = false;
   // True exactly when the thread sleeps, or may sleep, in phase 7.
   #sleeping = false;
   #turnTicks = 0;
@@ -98,6 +109,11 @@ export class Loop {
   #nodeDueMs = 0;
   #sleepTimerSet = false;
   #sleepTimerMs = 0;
+  readonly #spinner = new Spinner();
+  // True exactly when it is going to.
+  #spins = false;
+  // True exactly when the thread has spun in vain, and sleeps next.
+  #hasSpun = false;
 
   constructor(options: LoopOptions) {
     this.io = options.io;
@@ -124,6 +140,7 @@ export class Loop {
   /** The client called code of the user, which may have queued something of Node's. */
   userCodeRan(): void {
     this.#userCodeRan = true;
+    this.#microtasksDue = true;
   }
 
   /** Begins a turn. False: the loop was stopped, the client knows, and nothing may follow. */
@@ -133,6 +150,7 @@ export class Loop {
       return false;
     }
     this.#yield = false;
+    this.#microtasksDue = false;
     // They were queued behind this turn, or are queued by those that were: Node has to go on.
     this.#userCodeRan = this.#nodeLoop.hasImmediates();
     this.#turnTicks = 0;
@@ -154,23 +172,26 @@ export class Loop {
     client.beginTick();
     this.#completions(client); // 1
     const moreMessages = client.runMessages(MESSAGES_PER_TICK); // 2
+    this.#runMicrotasks();
     const moreDeferred = client.runDeferred(DEFERRED_PER_TICK); // 3
+    this.#runMicrotasks();
     client.runSends(); // 4
     const moreTimers = this.#sweepTimers(client); // 5
     client.runReleases(); // 6
     this.#moreWork = moreMessages || moreDeferred || moreTimers || this.io.completionsReady > 0;
     if (this.#moreWork) count(this.#counters, Counter.budgetsExhausted);
+    const mayIdle = !this.#moreWork && !this.#hasSpun && client.expectsMessages();
+    this.#spins = mayIdle && this.#spinner.isWorthwhile();
     this.#sleeping = this.#prepareSleep(client);
     return this.#sleeping;
   }
 
   /** After phase 7. Answers whether another tick of this turn follows. */
   endTick(): boolean {
-    if (this.#sleeping) this.#client!.endSleep();
-    // Under load there is a completion and no need to sleep. Without one, Node looks first.
-    else if (this.#userCodeRan && !this.#moreWork && this.io.completionsReady === 0) {
-      this.#yield = true;
-    }
+    if (this.#sleeping) {
+      this.#client!.endSleep();
+      this.#hasSpun = false;
+    } else if (!this.#moreWork && this.io.completionsReady === 0) this.#idle();
     this.clock.update();
     if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
     this.#turnTicks++;
@@ -179,9 +200,11 @@ export class Loop {
 
   /**
    * Runs ticks within the current one until `isDone`: code of the user, called in phase 2, waits
-   * for what they bring. Node has no turn meanwhile, and gets it after the current tick.
+   * for what they bring. Neither Node nor what waits for a promise has a turn meanwhile: Node gets
+   * it after the current tick.
    */
   runUntil(isDone: () => boolean): void {
+    this.#nested = true;
     while (!isDone()) {
       this.#yield = false;
       this.#userCodeRan = false;
@@ -190,16 +213,32 @@ export class Loop {
       if (this.#sleeping) this.#client!.endSleep();
       this.clock.update();
     }
-    this.#userCodeRan = true;
+    this.#nested = false;
+    this.userCodeRan();
     this.#yield = true;
   }
 
   #runTurn(): void {
     if (!this.beginTurn()) return;
-    do {
-      this.io.submitAndWait(this.beginTick());
-    } while (this.endTick());
-    this.#nextTurn(this.#turn);
+    try {
+      do {
+        this.io.submitAndWait(this.beginTick());
+      } while (this.endTick());
+      this.#nextTurn(this.#turn);
+    } finally {
+      // Code of the user threw, which the user may have a handler for. The next tick does the rest.
+      if (this.#inMicrotasks) this.#nextTurn(this.#turn);
+      this.#inMicrotasks = false;
+    }
+  }
+
+  // What awaits something that is there goes on before the sends, and its response is one of them.
+  #runMicrotasks(): void {
+    if (!this.#microtasksDue || this.#nested) return;
+    this.#microtasksDue = false;
+    this.#inMicrotasks = true;
+    this.#nodeLoop.runMicrotasks();
+    this.#inMicrotasks = false;
   }
 
   #completions(client: LoopClient): void {
@@ -217,6 +256,14 @@ export class Loop {
     this.#counters[Counter.completions]! += taken;
   }
 
+  // Under load there is a completion and no need to sleep. Without one, Node looks first.
+  #idle(): void {
+    const client = this.#client!;
+    if (this.#spins && this.#spinner.spin(client)) return;
+    this.#hasSpun = true;
+    if (this.#userCodeRan) this.#yield = true;
+  }
+
   #sweepTimers(client: LoopClient): boolean {
     for (let expired = 0; expired < TIMERS_PER_TICK; expired++) {
       const slot = this.timers.expire(this.clock.nowMs);
@@ -227,7 +274,8 @@ export class Loop {
   }
 
   #prepareSleep(client: LoopClient): boolean {
-    if (this.#moreWork || this.#yield || this.#userCodeRan || !client.prepareSleep()) return false;
+    if (this.#moreWork || this.#yield || this.#userCodeRan) return false;
+    if (this.#spins || !client.prepareSleep()) return false;
     count(this.#counters, Counter.sleeps);
     this.#setSleepTimer();
     return true;

@@ -139,6 +139,14 @@ export class WorkerService implements LoopClient {
     return guests.hasWaiting;
   }
 
+  expectsMessages(): boolean {
+    return this.#mayTake;
+  }
+
+  hasMessages(): boolean {
+    return this.#intake.hasTasks();
+  }
+
   runDeferred(budget: number): boolean {
     const { connections } = this.#guests;
     const more = connections?.runDeferred(budget) === true;

@@ -58,6 +58,8 @@ class SimNodeLoop implements OuterLoop {
   hasImmediates(): boolean {
     return false;
   }
+
+  runMicrotasks(): void {}
 }
 
 type Phase = 'turn' | 'tick' | 'asleep' | 'ended' | 'dead';
