@@ -119,6 +119,7 @@ export class AcceptService implements LoopClient {
       handOffs,
       hasWorkers: workerThreads > 0,
       onUserCode: () => this.loop.userCodeRan(),
+      runMicrotasks: () => this.loop.runMicrotasks(),
     });
     this.connections = new Connections({
       loop: this.loop,

@@ -91,34 +91,23 @@ export class TaskCalls {
   }
 }
 
-// Those of the promise that was made last. A function that is made for each promise would cost as
-// much as the promise.
-const settlers = {
-  resolve: (_value: unknown): void => {},
-  reject: (_error: Error): void => {},
-};
-
-function keepSettlers(resolve: (value: unknown) => void, reject: (error: Error) => void): void {
-  settlers.resolve = resolve;
-  settlers.reject = reject;
-}
-
 class Call implements TaskCall {
   readonly task: string;
   readonly result: Promise<unknown>;
   settled = false;
   readonly #calls: TaskCalls;
   readonly #holder: number;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: Error) => void;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: Error) => void;
 
   constructor(task: string, calls: TaskCalls, holder: number) {
     this.task = task;
     this.#calls = calls;
     this.#holder = holder;
-    this.result = new Promise(keepSettlers);
-    this.#resolve = settlers.resolve;
-    this.#reject = settlers.reject;
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   resolve(value: unknown): void {

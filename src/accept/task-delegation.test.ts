@@ -55,14 +55,15 @@ class Fixture {
   readonly refused = new Int32Array(8);
   readonly clock = new FakeClock();
   userCodeCount = 0;
+  microtaskRuns = 0;
   readonly #intake: TaskIntake | undefined;
   readonly #runner: TaskRunner;
 
-  constructor(workerThreads: number, runsWhenFull = false) {
+  constructor(workerThreads: number, runsWhenFull = false, holders = HOLDERS) {
     const memory = createDelegateMemory({
       acceptThreads: 1,
       workerThreads,
-      holdersPerAcceptThread: HOLDERS,
+      holdersPerAcceptThread: holders,
       holderSize: 64 + PAYLOAD_SIZE,
     });
     this.delegator = new Delegator(memory, 0, () => {}, runsWhenFull ? 1 : 0);
@@ -91,6 +92,7 @@ class Fixture {
           hasWorkers: workerThreads > 0,
           tasks: app.tasks.length,
           handOffs: undefined,
+          runMicrotasks: () => this.microtaskRuns++,
           onUserCode: () => {
             this.userCodeCount++;
           },
@@ -173,6 +175,18 @@ test('completions keep to the budget of a tick, and say when there are more', ()
   equal(bench.count('tasksCompleted'), 3);
   equal(bench.flush(slots[2]!), okText('/echo?2'));
   equal(delegation.runCompletions(2), false);
+});
+
+test('behind every eight results, who waits for them goes on', () => {
+  const fixture = new Fixture(1, false, 20);
+  const { bench, delegation } = fixture;
+  for (let index = 0; index < 4; index++) {
+    bench.receive(bench.open(), get('/echo').repeat(5));
+  }
+  fixture.work();
+  equal(delegation.runCompletions(256), false);
+  equal(bench.count('tasksCompleted'), 20);
+  equal(fixture.microtaskRuns, 2);
 });
 
 test('a budget that is met exactly leaves nothing', () => {
@@ -333,6 +347,7 @@ test('a result before the connections are there is asserted', () => {
     tasks: app.tasks.length,
     handOffs: undefined,
     onUserCode: () => {},
+    runMicrotasks: () => {},
   });
   throws(() => lone.delegate(0, 0, 0, 0, 5), /attached at start/);
 });

@@ -19,6 +19,8 @@ import type { HandOffs } from './hand-offs.ts';
 import { TaskCalls } from './task-calls.ts';
 
 const ACCEPTED = 0;
+/** Behind so many results, who waits for them goes on. */
+const RESULTS_AT_ONCE = 8;
 /** RFC 9110 section 15.5.15: the target does not fit a task holder. */
 const URI_TOO_LONG = 414;
 /** RFC 9110 section 15.6.4: every holder of the thread is taken, or the task is not safe to run. */
@@ -43,6 +45,8 @@ export interface AcceptThreadDelegationOptions {
   readonly hasWorkers: boolean;
   /** Tells the loop that code of the user is going to run. */
   readonly onUserCode: () => void;
+  /** Lets those go on who wait for a promise. */
+  readonly runMicrotasks: () => void;
 }
 
 export class AcceptThreadDelegation implements TaskDelegation {
@@ -61,6 +65,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #holderOf: Int32Array;
   readonly #calls: TaskCalls;
   readonly #onUserCode: () => void;
+  readonly #runMicrotasks: () => void;
   #connections: Connections | undefined;
 
   constructor(options: AcceptThreadDelegationOptions) {
@@ -75,6 +80,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#tasks = options.tasks;
     this.#handOffs = options.handOffs;
     this.#onUserCode = options.onUserCode;
+    this.#runMicrotasks = options.runMicrotasks;
     this.#calls = new TaskCalls(options.delegator.holders, (holder) => this.#abandon(holder));
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
@@ -221,6 +227,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
       const holder = this.#delegator.nextCompletion();
       if (holder === NONE) return false;
       this.#onDone(holder);
+      // Who has its result may delegate again before the workers run out of tasks.
+      if (done % RESULTS_AT_ONCE === RESULTS_AT_ONCE - 1) this.#runMicrotasks();
     }
     return this.#delegator.hasCompletions();
   }

@@ -172,9 +172,9 @@ export class Loop {
     client.beginTick();
     this.#completions(client); // 1
     const moreMessages = client.runMessages(MESSAGES_PER_TICK); // 2
-    this.#runMicrotasks();
+    this.runMicrotasks();
     const moreDeferred = client.runDeferred(DEFERRED_PER_TICK); // 3
-    this.#runMicrotasks();
+    this.runMicrotasks();
     client.runSends(); // 4
     const moreTimers = this.#sweepTimers(client); // 5
     client.runReleases(); // 6
@@ -196,6 +196,18 @@ export class Loop {
     if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
     this.#turnTicks++;
     return !this.#yield && (this.#turnTicks < TICKS_PER_TURN || !this.#userCodeRan);
+  }
+
+  /**
+   * Runs what promises have queued, if code of the user ran. What awaits something that is there
+   * goes on before the sends, and its response is one of them.
+   */
+  runMicrotasks(): void {
+    if (!this.#microtasksDue || this.#nested) return;
+    this.#microtasksDue = false;
+    this.#inMicrotasks = true;
+    this.#nodeLoop.runMicrotasks();
+    this.#inMicrotasks = false;
   }
 
   /**
@@ -230,15 +242,6 @@ export class Loop {
       if (this.#inMicrotasks) this.#nextTurn(this.#turn);
       this.#inMicrotasks = false;
     }
-  }
-
-  // What awaits something that is there goes on before the sends, and its response is one of them.
-  #runMicrotasks(): void {
-    if (!this.#microtasksDue || this.#nested) return;
-    this.#microtasksDue = false;
-    this.#inMicrotasks = true;
-    this.#nodeLoop.runMicrotasks();
-    this.#inMicrotasks = false;
   }
 
   #completions(client: LoopClient): void {
