@@ -2,7 +2,7 @@
 // accept thread, and serves the mixed load.
 
 import type { Task } from '../../src/index.ts';
-import { defineApp, delegate } from '../../src/index.ts';
+import { defineApp, delegate, handOff, onLoop } from '../../src/index.ts';
 import { measureCalls } from './measure-calls.ts';
 import { BYTES_SIZE, burn, invert, nothing } from './work.ts';
 
@@ -10,6 +10,8 @@ export default defineApp({
   routes: {
     'GET /test/fast': (_request, response) => response.end(),
     'GET /test/cpu': delegate('burn', { input: () => 50 }),
+    'GET /hand-off/loop': handOff('loop'),
+    'GET /hand-off/blocking': handOff('blocking'),
     'GET /measure': async (request, response) => {
       const { searchParams } = new URL(request.target, 'http://localhost');
       const bytes = new Uint8Array(BYTES_SIZE);
@@ -21,6 +23,10 @@ export default defineApp({
       const figures = await measureCalls(call, calls, Number(searchParams.get('inFlight')));
       response.end(JSON.stringify(figures));
     },
+  },
+  connections: {
+    loop: onLoop((_request, response) => response.end()),
+    blocking: (connection) => connection.endSync(),
   },
   tasks: {
     nothing,

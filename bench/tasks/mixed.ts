@@ -1,7 +1,7 @@
 // How long /test/fast takes while every worker burns CPU: Millrace, with and without --worker-nice,
 // beside node:http with piscina, in turn. Needs wrk.
 //
-//     node bench/tasks/mixed.ts
+//     npm run bench:mixed
 
 import { execFile, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
