@@ -111,6 +111,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
         : delegator.runInline(runner, task, exchange, generation, bytes, offset, size, at);
     if (holder === NONE && this.#fullRunner !== undefined) {
       runner = this.#fullRunner;
+      this.#onUserCode();
       holder = delegator.runInline(
         runner,
         task,

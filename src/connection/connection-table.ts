@@ -87,6 +87,7 @@ const HELD_FIRST = 11;
 const HELD_LAST = 12;
 const HELD_COUNT = 13;
 const PROTOCOL = 14;
+const DROPPED = 15;
 const WORDS = 16;
 
 export const CONNECTION_CTX_SIZE = WORDS * 4;
@@ -281,6 +282,15 @@ export class ConnectionTable {
 
   setRequests(slot: number, requests: number): void {
     this.#rows[slot * WORDS + REQUESTS] = requests;
+  }
+
+  /** How many bytes were dropped after the last request. */
+  dropped(slot: number): number {
+    return this.#rows[slot * WORDS + DROPPED]!;
+  }
+
+  countDropped(slot: number, size: number): void {
+    this.#rows[slot * WORDS + DROPPED]! += size;
   }
 
   countRequest(slot: number): void {

@@ -28,13 +28,13 @@ import {
   OPEN,
   PEER_ENDED,
   RAW,
-  RECEIVES_BODY,
   RECV_CANCELLED,
   RECV_IN_FLIGHT,
   SUSPENDED,
   TERMINATING,
 } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
+import { DropSide } from './drop-side.ts';
 import type { Ending } from './ending.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -61,6 +61,7 @@ export class Connections {
   readonly #counters: Counters;
   readonly #sendSide: SendSide;
   readonly #recvSide: RecvSide;
+  readonly #dropSide: DropSide;
   readonly #lifecycle: Lifecycle;
   readonly #exchanges: Exchanges;
   readonly #deadlines: Deadlines;
@@ -89,6 +90,7 @@ export class Connections {
     this.#deadlines = parts.deadlines;
     this.#sendSide = parts.sendSide;
     this.#recvSide = parts.recvSide;
+    this.#dropSide = new DropSide(this.#io, this.table, parts.recvSide);
     this.#lifecycle = parts.lifecycle;
     this.#responseSide = parts.responseSide;
     this.#requestSide = parts.requestSide;
@@ -185,10 +187,8 @@ export class Connections {
     switch (table.state(slot)) {
       case OPEN:
         if (this.#waits(slot)) this.#hold(slot, buffer, size, more);
-        else if (this.#endsUnread(slot)) {
-          table.setFlag(slot, LINGER_AFTER_SEND);
-          this.#io.releaseBuffer(buffer);
-        } else {
+        else if (this.#dropSide.isDropping(slot)) this.#dropSide.drop(slot, buffer, size, more);
+        else {
           // A full buffer: there is more where that came from.
           if (size === this.#io.bufferSize) this.#recvSide.throttle(slot, more);
           this.#serveBuffer(slot, buffer, size);
@@ -225,15 +225,11 @@ export class Connections {
 
   // The receive was cancelled because bytes came too early; they may have been served by now.
   #onRecvCancelled(slot: number): void {
-    const waits = this.#waits(slot) || this.#endsUnread(slot);
-    if (this.table.state(slot) === LINGERING) this.#recvSide.arm(slot);
-    else if (this.table.state(slot) === OPEN && !waits) this.#recvSide.arm(slot);
-    else this.travel.tryLeave(slot);
-  }
-
-  // What still arrives is of no interest: the connection ends.
-  #endsUnread(slot: number): boolean {
-    return (this.table.flags(slot) & (CLOSE_AFTER_SEND | RECEIVES_BODY)) === CLOSE_AFTER_SEND;
+    const state = this.table.state(slot);
+    if (state === LINGERING) this.#recvSide.arm(slot);
+    else if (state !== OPEN || this.#waits(slot)) this.travel.tryLeave(slot);
+    else if (this.#dropSide.isDropping(slot)) this.#dropSide.watch(slot);
+    else this.#recvSide.arm(slot);
   }
 
   // Goes on with the bytes that were kept, and then with the buffers that were held.
@@ -243,7 +239,7 @@ export class Connections {
       this.travel.tryLeave(slot);
       return;
     }
-    if (this.#endsUnread(slot) || this.table.has(slot, RAW)) {
+    if (this.#dropSide.isDropping(slot) || this.table.has(slot, RAW)) {
       this.table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
     } else if (recvSide.hasUnread(slot)) {
       recvSide.restoreParser(slot, this.#requestSide.parser);
@@ -259,7 +255,9 @@ export class Connections {
 
   // True exactly when the next bytes of the connection may be looked at.
   #isReady(slot: number): boolean {
-    return this.table.state(slot) === OPEN && !this.#waits(slot) && !this.#endsUnread(slot);
+    return (
+      this.table.state(slot) === OPEN && !this.#waits(slot) && !this.#dropSide.isDropping(slot)
+    );
   }
 
   #serveBuffer(slot: number, buffer: number, size: number): void {
@@ -290,7 +288,7 @@ export class Connections {
     if (table.requests(slot) !== requests) this.#deadlines.done(slot);
     if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
     if (at === end) this.#recvSide.forgetUnread(slot);
-    else if (this.#endsUnread(slot)) {
+    else if (this.#dropSide.isDropping(slot)) {
       // Bytes after the last request would make the kernel answer a close with a reset.
       table.setFlag(slot, LINGER_AFTER_SEND);
       this.#recvSide.forgetUnread(slot);
@@ -304,12 +302,15 @@ export class Connections {
     const { table } = this;
     if (table.state(slot) !== OPEN) return;
     if (isLeaving(table.flags(slot))) this.travel.tryLeave(slot);
-    else if (table.has(slot, SUSPENDED) && !this.#endsUnread(slot)) {
+    else if (table.has(slot, SUSPENDED) && !this.#dropSide.isDropping(slot)) {
       if (this.#waiting.isAwaited(slot)) count(this.#counters, Counter.suspended);
       else this.#lifecycle.terminate(slot, NO_MEMORY);
-    } else if (this.#endsUnread(slot)) {
+    } else if (this.#dropSide.isDropping(slot)) {
+      table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
       if (this.#recvSide.release(slot)) table.setFlag(slot, LINGER_AFTER_SEND);
       if (!this.#waiting.isAwaited(slot)) this.#lifecycle.finish(slot);
+      else if (table.has(slot, AWAITED) && table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
+      else this.#dropSide.watch(slot);
     } else if (!table.has(slot, BODY_PAUSED)) {
       if (table.has(slot, PEER_ENDED)) this.#onPeerEnded(slot);
       else this.#recvSide.arm(slot);
@@ -351,6 +352,7 @@ export class Connections {
     if (receiving !== undefined) this.#requestSide.bodySide.break(slot, receiving, 400, BY_PEER);
     if (table.state(slot) !== OPEN) return;
     if (this.#waiting.isAwaited(slot)) {
+      this.#loop.userCodeRan();
       this.#exchanges.peerEnded(slot);
       table.setFlag(slot, CLOSE_AFTER_SEND);
       // The rest of a head will not come, and is not late.
@@ -374,7 +376,8 @@ export class Connections {
     if (table.has(slot, AWAITED)) this.#responseSide.pump(slot);
     else if (table.has(slot, RAW)) this.#rawSide.onSent(slot);
     if (table.state(slot) !== OPEN) return;
-    if (this.#endsUnread(slot) && !this.#waiting.isAwaited(slot)) this.#lifecycle.finish(slot);
+    if (this.#dropSide.isDropping(slot) && !this.#waiting.isAwaited(slot))
+      this.#lifecycle.finish(slot);
     else {
       if (table.has(slot, SUSPENDED)) this.#defer(slot);
       this.travel.tryLeave(slot);

@@ -342,6 +342,7 @@ export class ResponseSide {
       exchanges.release(exchange);
       return;
     }
+    this.#onUserCode();
     exchange.requestBody?.fail(new ExchangeError('the response has ended', 0));
     exchange.bodyState = BODY_DROPPED;
     // Who was not told to go on may send another request in place of the body.
