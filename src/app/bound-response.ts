@@ -10,7 +10,7 @@ import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 import type { Response } from './response.ts';
 import type { StreamSource } from './stream-source.ts';
-import { piecesOf, streamTo } from './stream-source.ts';
+import { PieceWait, piecesOf, streamTo } from './stream-source.ts';
 
 /** The most bytes that wait to be taken when another `write` is allowed. */
 export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
@@ -60,7 +60,7 @@ export class BoundResponse implements Response {
   #written = 0;
   #waiting: Waiting | undefined;
   // Whoever streams waits for the next piece of its source, or for the end of the peer.
-  #gone: PromiseWithResolvers<never> | undefined;
+  #pieceWait: PieceWait | undefined;
   #error: Error | undefined;
 
   constructor(sink: ResponseSink) {
@@ -138,8 +138,10 @@ export class BoundResponse implements Response {
     }
     this.#sink.onResponse();
     if (this.#queued === 0) return undefined;
-    this.#waiting ??= Promise.withResolvers<void>();
-    abandon(this.#waiting.promise);
+    if (this.#waiting === undefined) {
+      this.#waiting = Promise.withResolvers<void>();
+      abandon(this.#waiting.promise);
+    }
     return this.#waiting.promise;
   }
 
@@ -178,11 +180,10 @@ export class BoundResponse implements Response {
   // Control plane.
   async stream(source: StreamSource): Promise<void> {
     this.#checkBound();
-    const gone = Promise.withResolvers<never>();
-    abandon(gone.promise);
-    if (this.#error !== undefined) gone.reject(this.#error);
-    this.#gone = gone;
-    await streamTo(this, piecesOf(source), gone.promise);
+    const wait = new PieceWait();
+    if (this.#error !== undefined) wait.fail(this.#error);
+    this.#pieceWait = wait;
+    await streamTo(this, piecesOf(source), wait);
     this.end();
   }
 
@@ -349,8 +350,8 @@ export class BoundResponse implements Response {
     this.#queued = 0;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
-    this.#gone?.reject(error);
-    this.#gone = undefined;
+    this.#pieceWait?.fail(error);
+    this.#pieceWait = undefined;
   }
 }
 

@@ -38,15 +38,41 @@ export function piecesOf(source: StreamSource): Pieces {
   };
 }
 
-/** Writes piece by piece. A source that waits is not waited for when `gone` is rejected. */
+/**
+ * Waits for one piece after the other, until there is no sense in it. A race against a promise that
+ * lives as long as the stream would leave a reaction on it for each piece, until the stream ends.
+ */
+export class PieceWait {
+  #error: Error | undefined;
+  // Of whoever waits now.
+  #reject: ((error: Error) => void) | undefined;
+
+  /** No piece is waited for any more. */
+  fail(error: Error): void {
+    this.#error = error;
+    this.#reject?.(error);
+    this.#reject = undefined;
+  }
+
+  /** As `piece`, unless `fail` comes first; its own failure is nobody's business then. */
+  for<T>(piece: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      piece.then(resolve, reject);
+      if (this.#error === undefined) this.#reject = reject;
+      else reject(this.#error);
+    });
+  }
+}
+
+/** Writes piece by piece. A source that waits is not waited for when `wait` fails. */
 export async function streamTo(
   response: { write(piece: Uint8Array | string): Promise<void> | undefined },
   pieces: Pieces,
-  gone: Promise<never>,
+  wait: PieceWait,
 ): Promise<void> {
   try {
     for (;;) {
-      const piece = await Promise.race([pieces.next(), gone]);
+      const piece = await wait.for(pieces.next());
       if (piece.done === true) return;
       await response.write(piece.value);
     }
