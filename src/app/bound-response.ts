@@ -8,6 +8,7 @@ import { abandon } from '../base/thenable.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
+import { encodeLocation } from './location.ts';
 import type { Response } from './response.ts';
 import type { StreamSource } from './stream-source.ts';
 import { PieceWait, piecesOf, streamTo } from './stream-source.ts';
@@ -173,7 +174,7 @@ export class BoundResponse implements Response {
     if (!REDIRECTS.includes(status)) {
       throw new RangeError(`the status of a redirect is one of ${REDIRECTS.join(', ')}`);
     }
-    this.field('Location', encodeURI(location).replaceAll('%25', '%'));
+    this.field('Location', encodeLocation(location));
     this.end(undefined, status);
   }
 

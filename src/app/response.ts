@@ -30,7 +30,10 @@ export interface Response {
   end(body?: string | Uint8Array, status?: number): void;
   /** Ends the response with a value as JSON. @throws TypeError for a value that JSON cannot say. */
   json(value: unknown, status?: number): void;
-  /** Ends the response with the place of another: RFC 9110 section 15.4. */
+  /**
+   * Ends the response with the place of another: RFC 9110 section 15.4. What a URI cannot have,
+   * such as a space, is percent-encoded.
+   */
   redirect(location: string, status?: 301 | 302 | 303 | 307 | 308): void;
   /**
    * Sends what a stream or an iterable has, piece by piece as the peer takes it, and ends the
