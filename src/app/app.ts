@@ -33,8 +33,9 @@ export interface App<
   /** Answers the requests that no route answers, in place of 404 and 405. */
   readonly fallback?: Handler<Tasks>;
   /**
-   * Answers for handlers that fail before their response has begun; what it does not answer, or
-   * when it fails itself, is a 500. The server logs what it throws, and nothing else.
+   * Answers for handlers that fail before their response has begun, those of connections included,
+   * with a response that nothing was set of. What it does not answer, or when it fails itself, is a
+   * 500. The server logs what it throws, and nothing else.
    */
   readonly onError?: ErrorHandler;
   readonly tasks?: { readonly [Name in keyof Tasks]: Tasks[Name] & TaskFunction };

@@ -4,6 +4,7 @@
 // Control plane: exceptions tell of mistakes in the application, and what waits is its own memory.
 // The fast path, `bind` and `end` with what the handler has already, allocates nothing.
 
+import { assert } from '../base/assert.ts';
 import { abandon } from '../base/thenable.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
@@ -330,6 +331,12 @@ export class BoundResponse implements Response {
 
   unbind(): void {
     this.#bound = false;
+  }
+
+  /** Its handler has failed before it began: who answers instead finds nothing of what it set. */
+  restart(): void {
+    assert(!this.begun, 'what was sent stays');
+    this.bind();
   }
 
   /** Memory of `buffer` is going to be used again: what was not taken of it is copied. */

@@ -8,6 +8,7 @@ import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
 import type { AnyApp, AppMaker, AppServer } from './app.ts';
+import type { BoundResponse } from './bound-response.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
 import { HandOff, LoopHandler } from './connection-handler.ts';
 import type { Delegation, Respond } from './delegation.ts';
@@ -49,6 +50,8 @@ export interface CompiledApp {
   readonly responds: readonly (Respond<unknown> | undefined)[];
   /** By route: 1 when its functions may keep what they are given. */
   readonly keeps: Uint8Array;
+  /** Who answers for handlers that fail, which `handlers` do not have to be told. */
+  readonly onError: ErrorHandler | undefined;
 }
 
 export interface NamedProtocol {
@@ -124,8 +127,7 @@ export function compileApp(app: AnyApp): CompiledApp {
   const fallbackRoute = fallback === undefined ? NONE : keys.length;
   try {
     const router = new Router(routes);
-    const guarded =
-      onError === undefined ? handlers : handlers.map((handler) => guard(handler, onError));
+    const guarded = handlers.map((handler) => guard(handler, onError));
     const keeps = Uint8Array.from(handlers, (handler, route) => {
       const task = taskIndexes[route]!;
       if (staticResponses[route] !== undefined) return 0;
@@ -138,7 +140,7 @@ export function compileApp(app: AnyApp): CompiledApp {
         mayKeep(onError, ['other', 'request', 'response']);
       return isKept ? 1 : 0;
     });
-    const common = { router, handlers: guarded, staticResponses, fallbackRoute };
+    const common = { router, handlers: guarded, staticResponses, fallbackRoute, onError };
     return { ...common, taskIndexes, tasks, inputs, responds, keeps, connections, protocols };
   } catch (error) {
     throw new AppError((error as Error).message);
@@ -146,10 +148,12 @@ export function compileApp(app: AnyApp): CompiledApp {
 }
 
 // A handler whose failure is answered by the application, as long as nothing was sent.
-function guard(handler: Handler, onError: ErrorHandler): Handler {
+function guard(handler: Handler, onError: ErrorHandler | undefined): Handler {
+  if (onError === undefined) return handler;
   const answer = (error: unknown, request: Request, response: Response): void | Promise<void> => {
     // That the peer has gone is no failure.
     if (response.begun || (error instanceof ExchangeError && error.status === 0)) throw error;
+    (response as BoundResponse).restart();
     return onError(error, request, response);
   };
   return (request, response) => {
@@ -189,7 +193,8 @@ export function guestApp(
   const handlers = app.handlers.map((handler, route): Handler => {
     const connection = connectionHandler(app, route);
     if (connection === undefined) return handler;
-    return connection instanceof LoopHandler ? connection.handler : block(connection);
+    const serve = connection instanceof LoopHandler ? connection.handler : block(connection);
+    return guard(serve, app.onError);
   });
   const taskIndexes = new Int32Array(app.taskIndexes.length).fill(NOT_DELEGATED);
   return { ...app, handlers, taskIndexes };

@@ -104,3 +104,25 @@ test('the application answers for handlers that fail, before anything was sent',
   await peer.send(request('/begun'));
   ok(!(await peer.rest()).bytes.includes('too late'));
 });
+
+test('it answers for handlers that are in a worker too', async (t) => {
+  equal(await ask(t, '/away-blocking'), '500 /away-blocking: blocked');
+  equal(await ask(t, '/away-throws'), '500 /away-throws: thrown');
+  equal(await ask(t, '/away-rejects'), '500 /away-rejects: rejected');
+  equal(await ask(t, '/away-worse'), '500 500 Internal Server Error\n');
+  // The connection goes on.
+  const peer = await HttpPeer.open(t, server().port);
+  equal((await peer.ask(request('/away-blocking'))).status, 500);
+  equal((await peer.ask(request('/users/me'))).body, 'me');
+});
+
+test('it finds nothing of what the handler that failed has set', async (t) => {
+  const peer = await HttpPeer.open(t, server().port);
+  for (const target of ['/half-made', '/away-blocking', '/away-throws', '/away-rejects']) {
+    const { status, fields, body } = await peer.ask(request(target));
+    equal(status, 500);
+    equal(fields.get('x-half'), undefined);
+    equal(Number(fields.get('content-length')), body.length);
+    ok(body.startsWith(target), body);
+  }
+});

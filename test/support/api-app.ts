@@ -71,6 +71,15 @@ export default defineApp({
       await null;
       throw new Error('rejected');
     },
+    'GET /half-made': (_request, response) => {
+      response.status = 201;
+      response.field('X-Half', 'made').trailer('X-Trailer', 'made').length(5);
+      response.end('abc');
+    },
+    'GET /away-blocking': handOff('blockingFails'),
+    'GET /away-throws': handOff('loopThrows'),
+    'GET /away-rejects': handOff('loopRejects'),
+    'GET /away-worse': handOff('loopWorse'),
     'GET /teapot': (_request, response) => {
       response.status = 201;
       throw new Error('teapot');
@@ -85,6 +94,23 @@ export default defineApp({
   },
   connections: {
     away: onLoop((request, response) => response.end(`away ${request.param('id')}`)),
+    blockingFails: (connection) => {
+      connection.status = 201;
+      connection.field('X-Half', 'made').length(5);
+      throw new Error('blocked');
+    },
+    loopThrows: onLoop((_request, response) => {
+      response.field('X-Half', 'made').length(5);
+      throw new Error('thrown');
+    }),
+    loopRejects: onLoop(async (_request, response) => {
+      await null;
+      response.field('X-Half', 'made').length(5);
+      throw new Error('rejected');
+    }),
+    loopWorse: onLoop(() => {
+      throw new Error('worse');
+    }),
   },
   fallback: (request, response) => response.end(`nothing at ${request.path}`, 404),
   onError: (error, request, response) => {
