@@ -26,7 +26,7 @@ export interface App<
   readonly routes: {
     readonly [Route in Routes]?:
       | Handler<Tasks, ParametersOf<Route>>
-      | DelegationTo<Tasks>
+      | DelegationTo<Tasks, ParametersOf<Route>>
       | HandOff<Extract<keyof Connections, string>>
       | StaticResponse;
   };

@@ -1,5 +1,6 @@
 // What must not compile: `npm run check` compiles this file, nobody runs it.
 
+import type { Request, Task } from '../../src/index.ts';
 import { defineApp, delegate, handOff, onLoop } from '../../src/index.ts';
 
 defineApp({
@@ -48,5 +49,28 @@ defineApp({
   onError: (error, _request, response) => {
     // @ts-expect-error anything may be thrown
     response.end(error.message);
+  },
+});
+
+defineApp({
+  routes: {
+    'GET /sum/:a/:b': delegate('sum', {
+      input: (request) => Number(request.param('a')) + Number(request.param('b')),
+      respond: (sum: number, response) => response.end(`${sum}`),
+    }),
+    // @ts-expect-error there is no such parameter
+    'GET /wrong/:name': delegate('text', { input: (request) => request.param('nmae') }),
+    'GET /right/:name': delegate('text', { input: (request) => request.param('name') }),
+    'GET /files/*': delegate('text', { input: ({ param }) => param('*') }),
+    // @ts-expect-error the path has no parameters
+    'GET /none': delegate('text', { input: (request) => request.param('name') }),
+    'GET /plain': delegate('text', { input: (request) => request.path }),
+    'GET /typed/:name': delegate('text', { input: (request: Request) => request.path }),
+    // @ts-expect-error the input of the task is a text
+    'GET /number/:name': delegate('text', { input: (request) => request.param('name').length }),
+  },
+  tasks: {
+    sum: (task: Task<number>) => task.input,
+    text: (task: Task<string>) => task.input,
   },
 });
