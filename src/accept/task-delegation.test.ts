@@ -259,6 +259,15 @@ test('without workers the loop is told that a task ran, which may have queued so
   equal(fixture.userCodeCount, 1);
 });
 
+test('the loop is told as well of a task that runs here because the queue is full', () => {
+  const fixture = new Fixture(1, true);
+  const slot = fixture.bench.open();
+  fixture.bench.exchange(slot, get('/nothing').repeat(HOLDERS - 1));
+  equal(fixture.userCodeCount, 0);
+  fixture.bench.exchange(slot, get('/nothing'));
+  equal(fixture.userCodeCount, 1);
+});
+
 test('without workers the holders are never dry, however many tasks there are', () => {
   const fixture = new Fixture(0);
   const slot = fixture.bench.open();

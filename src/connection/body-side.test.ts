@@ -1,6 +1,12 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorText, get, OK, okText } from '../../test/support/unit-connection-bench.ts';
+import {
+  ConnectionBench,
+  errorText,
+  get,
+  OK,
+  okText,
+} from '../../test/support/unit-connection-bench.ts';
 import {
   CHUNKED,
   CLOSE_FIELD,
@@ -13,8 +19,12 @@ import {
   postChunks,
   turn,
 } from '../../test/support/unit-exchange-bench.ts';
+import { defineApp } from '../app/app.ts';
+import { compileApp } from '../app/compiled-app.ts';
+import { delegate } from '../app/delegation.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { Handler } from '../app/handler.ts';
+import type { Task } from '../delegate/task.ts';
 import { SEND } from '../io/token.ts';
 import { ECONNRESET } from '../kernel/errno.ts';
 import { BODY_DROP_MAX } from './body-side.ts';
@@ -387,6 +397,35 @@ test('the body of a delegated request is dropped', () => {
   bench.finishTask(200, 'done');
   equal(bench.flush(bench.slot), okText('done') + OK);
   bench.close();
+});
+
+test('whoever reads the body of a delegated request is told when its response ends', async (t) => {
+  let failure: unknown;
+  const bench = new ConnectionBench({
+    app: compileApp(
+      defineApp({
+        routes: {
+          'POST /read': delegate('task', {
+            input: (request) => {
+              request.bytes().catch((error: unknown) => {
+                failure = error;
+              });
+              return '';
+            },
+          }),
+        },
+        tasks: { task: (task: Task<string>) => task.input },
+      }),
+    ),
+  });
+  const slot = bench.open();
+  bench.receive(slot, postBody('/read', 'body').slice(0, -1));
+  const userCodeRan = t.mock.method(bench.loop, 'userCodeRan');
+  bench.finishTask();
+  // Or it goes on only when something else wakes the thread.
+  equal(userCodeRan.mock.callCount(), 1);
+  await turn();
+  ok(failure instanceof ExchangeError);
 });
 
 test('the body of a request that nobody answers is dropped', () => {

@@ -7,7 +7,19 @@ import { COUNTERS, COUNTERS_SIZE, Counter } from '../../src/base/counters.ts';
 import type { ServerOptions } from '../../src/base/options.ts';
 import type { AcceptThreadPlan, ThreadPlan } from '../../src/base/thread-plan.ts';
 import { blocksSize } from '../../src/connection/connection-memory.ts';
-import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
+import type { ConnectionTable } from '../../src/connection/connection-table.ts';
+import {
+  AWAITED,
+  BODY_PAUSED,
+  CLOSE_AFTER_SEND,
+  CONNECTION_CTX_SIZE,
+  DEFERRED,
+  OPEN,
+  PEER_ENDED,
+  RECEIVES_BODY,
+  SUSPENDED,
+} from '../../src/connection/connection-table.ts';
+import { DROP_MAX } from '../../src/connection/drop-side.ts';
 import { RESPONSE_SPACE_MIN } from '../../src/connection/response-side.ts';
 import { repairDeadWorker } from '../../src/delegate/dead-thread.ts';
 import {
@@ -51,6 +63,8 @@ const WORKER_POOLS = {
   recvBlocks: 2,
   recvBlockSize: REQUEST_LIMITS.headSizeMax + 64,
 };
+const WATCHED_MASK =
+  CLOSE_AFTER_SEND | AWAITED | RECEIVES_BODY | PEER_ENDED | SUSPENDED | BODY_PAUSED | DEFERRED;
 /** A listener that rests looks again after this time at most. */
 const REST_MS_MAX = 400;
 
@@ -286,6 +300,9 @@ export class SimServer {
     const { table } = service.connections;
     const paused = this.#pausedIds();
     for (const { slot, client } of this.#checks[index]!.links.values()) {
+      if (isWatched(table, slot) && !io.isInFlight(RECV, slot)) {
+        this.#hooks.fail(`client ${client.id} may go away, and ${name} would not notice`);
+      }
       // Or for a worker that has as many tasks as it may have.
       if (this.#queue.hasTasks() || paused.some((id) => isOf(id, client.id))) continue;
       if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
@@ -540,4 +557,11 @@ export class SimServer {
       fail: this.#hooks.fail,
     });
   }
+}
+
+/** True exactly when a response is formed, behind the last request of a client that is there. */
+function isWatched(table: ConnectionTable, slot: number): boolean {
+  const flags = table.flags(slot);
+  if (table.state(slot) !== OPEN || table.dropped(slot) >= DROP_MAX) return false;
+  return (flags & WATCHED_MASK) === (CLOSE_AFTER_SEND | AWAITED);
 }
