@@ -1,6 +1,6 @@
 // What it costs to let another one serve a connection: a worker thread of Millrace, on its own loop
-// or blocking, beside a child process that Node sends the socket to. Each connection has one request.
-// Needs wrk.
+// or blocking, beside a child process that Node sends the socket to. Each connection has one
+// request. Needs wrk.
 //
 //     npm run bench:hand-offs
 
