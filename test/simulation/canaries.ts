@@ -32,6 +32,10 @@ class LeaksBuffers extends SimIo {
   }
 }
 
+class KeepsBuffers extends SimIo {
+  override releaseBuffer(): void {}
+}
+
 class ResendsFromTheStart extends SimIo {
   readonly #sizes = new Map<number, number>();
   readonly #short = new Set<number>();
@@ -103,6 +107,8 @@ function withIo(Class: typeof SimIo): Canary {
 export const CANARIES: Readonly<Record<string, Canary>> = {
   /** A receive buffer is not given back, now and then. */
   'leaks-buffers': withIo(LeaksBuffers),
+  /** No receive buffer is ever given back: a turn that looks for one does not end. */
+  'keeps-buffers': withIo(KeepsBuffers),
   /** After a short send the rest is sent from one byte too early. */
   'resends-wrong-bytes': withIo(ResendsFromTheStart),
   /** A connection that ends is closed while the kernel holds operations of it. */

@@ -83,7 +83,15 @@ export class NodeTurns {
   }
 }
 
-/** All microtasks run. */
-export function runMicrotasks(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** What Node does between two callbacks: microtasks run, and rejections are told of. */
+const { _tickCallback: runTicks } = process as unknown as { _tickCallback(): void };
+
+/** All microtasks run, here and now. Not from within one: the caller is called by Node's loop. */
+export function runMicrotasks(): void {
+  let hasRun = false;
+  queueMicrotask(() => {
+    hasRun = true;
+  });
+  runTicks.call(process);
+  if (!hasRun) throw new Error('microtasks do not run within one');
 }

@@ -76,6 +76,8 @@ const DISTURBANCES_MAX = 200;
 export interface ServerHooks {
   clientOf(socket: Socket): Client;
   fail(message: string): never;
+  /** Fails when there were too many. */
+  countStep(): void;
 }
 
 interface DeadWorker {
@@ -327,13 +329,16 @@ export class SimServer {
   }
 
   /** Runs what the last step queued. Before, its turn is run to its end, unless it sleeps. */
-  async runMicrotasks(): Promise<void> {
+  runMicrotasks(): void {
     const thread = this.#stepping!;
-    while (thread.phase === 'tick') this.#step(thread);
+    while (thread.phase === 'tick') {
+      this.#hooks.countStep();
+      this.#step(thread);
+    }
     const { turns } = thread;
     const { resumes } = turns;
     this.#inMicrotasks = true;
-    await runMicrotasks();
+    runMicrotasks();
     this.#inMicrotasks = false;
     this.#stepping = undefined;
     turns.isDirty = false;

@@ -42,6 +42,15 @@ test('the same seed is the same run, event for event', async () => {
   deepEqual(await record(), first);
 });
 
+test('a turn that does not end is a failure with its seed', async () => {
+  const canary = CANARIES['keeps-buffers']!;
+  let message = '';
+  for (let seed = 1; seed <= CANARY_RUNS && message !== 'the run does not end'; seed++) {
+    message = (await runSeeds(seed, 1, { canary })).failure?.error.message ?? '';
+  }
+  equal(message, 'the run does not end');
+});
+
 for (const [name, canary] of Object.entries(CANARIES)) {
   test(`a bug on purpose is caught: ${name}`, async () => {
     const { failure } = await runSeeds(1, CANARY_RUNS, { canary, canaryName: name });
