@@ -63,6 +63,8 @@ export const AWAITED = 4096;
 export const RECEIVES_BODY = 8192;
 /** ... it goes to another thread when all it has been asked here was answered. */
 export const LEAVES = 16384;
+/** ... the request for which it leaves is a HEAD. */
+export const LEAVES_FOR_HEAD = 65536;
 /** ... it speaks a protocol of the application's own. */
 export const RAW = 32768;
 /** ... the kernel closes the descriptor. */

@@ -32,6 +32,7 @@ import {
   AWAITED,
   CLOSE_AFTER_SEND,
   LEAVES,
+  LEAVES_FOR_HEAD,
   LINGER_AFTER_SEND,
   OPEN,
   RECEIVES_BODY,
@@ -121,7 +122,10 @@ export class RequestSide {
     return at;
   }
 
-  /** Answers with an error what has not become a request: a timeout. Nothing follows it. */
+  /**
+   * Answers with an error what has not become a request: a timeout, or one for another thread that
+   * is not served there. Nothing follows it.
+   */
   reject(slot: number, status: number, reason: number): void {
     if (this.#exchanges.count(slot) > 0 && !this.#exchanges.mayPipeline(slot)) {
       this.#onBroken(slot, reason);
@@ -129,7 +133,7 @@ export class RequestSide {
     }
     this.#endRequests(slot, reason);
     const exchange = this.#exchanges.current;
-    exchange.headOnly = false;
+    exchange.headOnly = this.#table.has(slot, LEAVES_FOR_HEAD);
     exchange.connection = CONNECTION_CLOSE;
     exchange.fail(status, null);
     this.#exchanges.enqueueCurrent(slot);
@@ -225,7 +229,8 @@ export class RequestSide {
   #departs(slot: number, departures: Departures): boolean {
     if (!departures.isElsewhere(slot, this.#route)) return false;
     if (!departures.prepare(slot, this.#route)) return false;
-    this.#table.setFlag(slot, LEAVES);
+    const isHead = this.parser.method === METHOD_HEAD;
+    this.#table.setFlag(slot, isHead ? LEAVES | LEAVES_FOR_HEAD : LEAVES);
     this.parser.begin();
     return true;
   }

@@ -202,6 +202,41 @@ test('one that comes back to be closed or answered with an error ends', () => {
   bench.assertAllFree();
 });
 
+test('a HEAD request that is not served elsewhere is answered without a body', () => {
+  const { bench, departures } = setUp();
+  const head = AWAY.replace('GET', 'HEAD');
+  const slot = bench.open();
+  bench.receive(slot, head);
+  bench.connections.travel.refuse(slot, 504, BY_PEER);
+  const refused = errorText('504 Gateway Timeout', ['Connection: close']);
+  equal(bench.flush(slot), refused.slice(0, refused.indexOf('\r\n\r\n') + 4));
+  bench.endRecv(slot, 0);
+  bench.endClose(slot);
+  departures.sizeMax = 0;
+  const other = bench.open();
+  bench.receive(other, head);
+  const full = errorText('503 Service Unavailable', ['Connection: close']);
+  equal(bench.flush(other), full.slice(0, full.indexOf('\r\n\r\n') + 4));
+  bench.endRecv(other, 0);
+  bench.endClose(other);
+  bench.assertAllFree();
+});
+
+test('a HEAD request that was served elsewhere leaves nothing behind', () => {
+  const { bench, departures } = setUp();
+  const slot = bench.open();
+  bench.receive(slot, AWAY.replace('GET', 'HEAD'));
+  departures.luggage.text = '';
+  bench.connections.travel.resume(slot, 1, departures.luggage);
+  bench.receive(slot, AWAY);
+  bench.endRecv(slot, -ECANCELED);
+  bench.connections.travel.refuse(slot, 504, BY_PEER);
+  equal(bench.flush(slot), errorText('504 Gateway Timeout', ['Connection: close']));
+  bench.endRecv(slot, 0);
+  bench.endClose(slot);
+  bench.assertAllFree();
+});
+
 test('a guest goes home after its response, with what is behind its request', () => {
   const { bench, departures } = setUp(true);
   const slot = bench.open();

@@ -20,6 +20,7 @@ import {
   HANDED_OFF,
   isLeaving,
   LEAVES,
+  LEAVES_FOR_HEAD,
   OPEN,
   PEER_ENDED,
   RECV_CANCELLED,
@@ -72,7 +73,7 @@ export class Travel {
   resume(slot: number, requests: number, unread: UnreadBytes): void {
     const table = this.#table;
     const { deadlines, lifecycle, recvSide, onArrival } = this.#options;
-    table.clearFlag(slot, LEAVES | PEER_ENDED | SUSPENDED);
+    table.clearFlag(slot, LEAVES | LEAVES_FOR_HEAD | PEER_ENDED | SUSPENDED);
     table.setRequests(slot, requests);
     table.setState(slot, OPEN);
     deadlines.open(slot);
