@@ -140,6 +140,8 @@ export class TaskHolders {
 
   /** Puts the deadline off. The owner alone; others may see the old one for a while. */
   setDeadline(holder: number, deadlineMs: number): void {
+    const state = this.state(holder);
+    assert(state === BUILDING || state === RUNNING, 'a deadline is put off by the owner only');
     this.#words[this.#at(holder) + DEADLINE] = deadlineMs;
   }
 

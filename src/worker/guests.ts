@@ -48,6 +48,9 @@ export interface GuestsOptions {
 interface Waiting {
   readonly handler: BlockingHandler;
   readonly holder: number;
+  /** The guest; it may have gone since, and with it the holder. */
+  readonly slot: number;
+  readonly generation: number;
   readonly request: BoundRequest;
   readonly response: BoundResponse;
   resolve(): void;
@@ -105,11 +108,23 @@ export class Guests implements Departures {
     return this.#waiting.length > 0;
   }
 
-  /** Runs the blocking handler that waits the longest. The loop's own ticks run within it. */
+  /**
+   * Runs the blocking handler that waits the longest, unless its client has gone: then nobody wants
+   * its answer. The loop's own ticks run within it.
+   */
   runWaiting(): void {
     const { loop, holders, timeoutMs } = this.#options;
-    const { handler, holder, request, response, resolve, reject } = this.#waiting.shift()!;
-    const putOff = (): void => holders.setDeadline(holder, (loop.clock.nowMs + timeoutMs) | 0 || 1);
+    const waiting = this.#waiting.shift()!;
+    const { handler, holder, request, response, resolve, reject } = waiting;
+    if (!this.#isHere(waiting)) {
+      resolve();
+      return;
+    }
+    // A guest that has gone took its holder along: that may be another one's by now.
+    const putOff = (): void => {
+      if (!this.#isHere(waiting)) return;
+      holders.setDeadline(holder, (loop.clock.nowMs + timeoutMs) | 0 || 1);
+    };
     const connection = new BoundBlockingConnection(request, response, (isDone) => {
       loop.runUntil(() => {
         putOff();
@@ -177,6 +192,10 @@ export class Guests implements Departures {
     this.connections?.ending.assertAllFree();
   }
 
+  #isHere({ slot, generation }: Waiting): boolean {
+    return this.connections!.table.pool.isCurrent(slot, generation);
+  }
+
   #goHome(slot: number, status: number, reason: number): void {
     const { holders, records, onGone } = this.#options;
     const { table } = this.connections!;
@@ -193,11 +212,15 @@ export class Guests implements Departures {
   // Called where the request is parsed: the handler runs when nothing else does. Control plane.
   #block(handler: BlockingHandler): Handler {
     return (request, response) => {
-      const holder = this.#holderOf[this.#beginning]!;
+      const slot = this.#beginning;
+      const holder = this.#holderOf[slot]!;
+      const generation = this.connections!.table.generation(slot);
       return new Promise<void>((resolve, reject) => {
         this.#waiting.push({
           handler,
           holder,
+          slot,
+          generation,
           request: request as BoundRequest,
           response: response as BoundResponse,
           resolve,

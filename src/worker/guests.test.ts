@@ -1,0 +1,166 @@
+import { deepEqual, equal, notEqual } from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock, REQUESTS } from '../../test/support/unit-connection-bench.ts';
+import { FakeIo } from '../../test/support/unit-fake-io.ts';
+import type { BlockingConnection } from '../app/blocking-connection.ts';
+import { compileApp } from '../app/compiled-app.ts';
+import { handOff } from '../app/connection-handler.ts';
+import { COUNTERS } from '../base/counters.ts';
+import { blocksSize } from '../connection/connection-memory.ts';
+import { Delegator } from '../delegate/delegator.ts';
+import { HandOffRecords } from '../delegate/hand-off-records.ts';
+import { createDelegateMemory } from '../delegate/layout.ts';
+import { BUILDING, NO_DEADLINE } from '../delegate/task-holders.ts';
+import { TaskIntake } from '../delegate/task-intake.ts';
+import { RECV } from '../io/token.ts';
+import { ECONNRESET } from '../kernel/errno.ts';
+import { NodeLoop } from '../kernel/node-loop.ts';
+import { Loop } from '../loop/loop.ts';
+import { Guests } from './guests.ts';
+
+const POOLS = {
+  submissions: 8,
+  completions: 16,
+  recvBuffers: 8,
+  recvBufferSize: 4096,
+  sendBlocks: 4,
+  sendBlockSize: 16_384,
+  largeSendBlocks: 1,
+  largeSendBlockSize: 65_536,
+  recvBlocks: 4,
+  recvBlockSize: 20_480,
+};
+const NODE_LOOP = new NodeLoop();
+const DEADLINE_MS = 12_345;
+
+/** A worker and an accept thread without their loops; its app blocks in `handler`. */
+class Bench {
+  readonly io = new FakeIo(POOLS.recvBuffers, POOLS.recvBufferSize, blocksSize(POOLS));
+  readonly guests: Guests;
+  readonly delegator: Delegator;
+  readonly #records: HandOffRecords;
+  readonly #intake: TaskIntake;
+
+  constructor(handler: (connection: BlockingConnection) => void) {
+    const memory = createDelegateMemory({
+      acceptThreads: 1,
+      workerThreads: 1,
+      holdersPerAcceptThread: 1,
+      handOffsPerAcceptThread: 1,
+      unreadBlockSize: 4096,
+    });
+    const counters = new Float64Array(COUNTERS);
+    this.delegator = new Delegator(memory, 0, () => {});
+    this.#records = new HandOffRecords(memory, this.delegator.holders);
+    this.#intake = new TaskIntake(memory, 0, () => {});
+    const loop = new Loop({
+      io: this.io,
+      clock: new FakeClock(),
+      nodeLoop: NODE_LOOP,
+      nextTurn: () => {},
+      counters,
+      timers: 1,
+    });
+    loop.run({
+      beginTick: () => {},
+      onCompletion: () => {},
+      runMessages: () => false,
+      runDeferred: (budget) => this.guests.connections!.runDeferred(budget),
+      runSends: () => {},
+      onTimer: () => {},
+      runReleases: () => {},
+      prepareSleep: () => true,
+      endSleep: () => {},
+      onStopped: () => {},
+    });
+    this.guests = new Guests({
+      loop,
+      app: compileApp({ routes: { 'POST /': handOff('block') }, connections: { block: handler } }),
+      holders: this.#intake.holders,
+      records: new HandOffRecords(memory, this.#intake.holders),
+      counters,
+      pools: POOLS,
+      requests: REQUESTS,
+      capacity: 1,
+      timeoutMs: 1000,
+      log: () => {},
+      onGone: (holder) => this.#intake.finish(holder),
+    });
+  }
+
+  /** A connection is handed off with a request, which is looked at. Answers its holder. */
+  handOff(): number {
+    const holder = this.delegator.reserve(0, 0, 0);
+    const request = Buffer.from(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n`);
+    this.#records.begin(holder, 100, 0);
+    this.#records.addBlock(holder, 0);
+    this.#records.write(holder, request, 0, request.length);
+    this.delegator.handOff(holder, NO_DEADLINE);
+    this.guests.adopt(this.#intake.take());
+    this.guests.connections!.runDeferred(1);
+    return holder;
+  }
+
+  /** The peer resets while its body is received. */
+  reset(): void {
+    const recv = this.io.find(RECV, 0);
+    notEqual(recv, undefined);
+    this.io.complete(recv!, -ECONNRESET);
+    this.guests.connections!.onCompletion(this.io);
+  }
+
+  /** The holder of the connection, which has gone home, is used again. */
+  useAgain(holder: number): void {
+    const { delegator } = this;
+    this.guests.connections!.runDeferred(1);
+    equal(delegator.takeCompletions(), true);
+    this.delegator.release(delegator.nextCompletion());
+    equal(delegator.reserve(0, 0, 1), holder);
+    delegator.holders.setDeadline(holder, DEADLINE_MS);
+  }
+
+  assertUntouched(holder: number): void {
+    equal(this.delegator.holders.state(holder), BUILDING);
+    equal(this.delegator.holders.deadlineMs(holder), DEADLINE_MS);
+  }
+}
+
+test('a blocking handler whose client goes away meanwhile leaves its holder alone', () => {
+  const calls: string[] = [];
+  const bench = new Bench((connection) => {
+    calls.push('called');
+    try {
+      connection.readSync();
+    } catch {
+      calls.push('told');
+    }
+  });
+  const holder = bench.handOff();
+  bench.io.submitAndWait = () => {
+    bench.reset();
+    bench.useAgain(holder);
+  };
+  bench.guests.runWaiting();
+  deepEqual(calls, ['called', 'told']);
+  bench.assertUntouched(holder);
+});
+
+test('a blocking handler whose client has gone before its turn is not called', () => {
+  const bench = new Bench(() => calls.push('called'));
+  const calls: string[] = [];
+  const holder = bench.handOff();
+  equal(bench.guests.hasWaiting, true);
+  bench.reset();
+  bench.useAgain(holder);
+  bench.guests.runWaiting();
+  equal(bench.guests.hasWaiting, false);
+  deepEqual(calls, []);
+  bench.assertUntouched(holder);
+});
+
+test('a blocking handler puts its deadline off', () => {
+  const bench = new Bench(() => {});
+  const holder = bench.handOff();
+  bench.guests.runWaiting();
+  equal(bench.delegator.holders.deadlineMs(holder), 1000);
+});
