@@ -333,6 +333,28 @@ test('a handler that fails after its time: the 504 that waits for its turn stays
   bench.close();
 });
 
+test('behind a response that announces the close of a drain no head is late', async () => {
+  const open = gate();
+  const bench = new ExchangeBench({
+    'GET /wait': async (_request, given) => {
+      await open.promise;
+      given.end('done');
+    },
+  });
+  await bench.ask(get('/wait'));
+  bench.arrive(get('/fast').slice(0, 9));
+  bench.tick();
+  bench.connections.ending.announce();
+  open.resolve();
+  await turn();
+  bench.tick();
+  // It is not taken at once.
+  bench.pass(REQUESTS.headerTimeoutMs + SLACK_MS);
+  equal(await bench.settle(), okText('done', [CLOSE_FIELD]));
+  equal(bench.state, LINGERING);
+  bench.close();
+});
+
 test('the time of a peer is not the handler’s: it begins again with each piece', async () => {
   const bench = new ExchangeBench(
     { 'POST /whole': async (request, given) => given.end(`${(await request.bytes()).length}`) },
