@@ -38,13 +38,13 @@ export interface WorkerServiceOptions {
 
 export class WorkerService implements LoopClient {
   readonly loop: Loop;
+  readonly guests: Guests;
   readonly #intake: TaskIntake;
   readonly #runner: TaskRunner;
   readonly #counters: Counters;
   readonly #onEnd: () => void;
   // Async tasks that go on, and the most of them.
   #running = 0;
-  readonly #guests: Guests;
   readonly #tasks: number;
   // True exactly when a blocking handler has the thread, and runs its loop.
   #blocked = false;
@@ -80,7 +80,7 @@ export class WorkerService implements LoopClient {
       timers: plan.guests,
     });
     this.#tasks = app.tasks.length;
-    this.#guests = new Guests({
+    this.guests = new Guests({
       loop: this.loop,
       app,
       holders: this.#intake.holders,
@@ -101,16 +101,16 @@ export class WorkerService implements LoopClient {
   }
 
   onCommand(kind: Command['kind']): void {
-    if (kind === 'recall') this.#guests.recall();
+    if (kind === 'recall') this.guests.recall();
     else if (kind === 'drain') this.loop.stop();
   }
 
   beginTick(): void {
-    this.#guests.connections?.beginTick();
+    this.guests.connections?.beginTick();
   }
 
   onCompletion(io: Io): void {
-    this.#guests.connections!.onCompletion(io);
+    this.guests.connections!.onCompletion(io);
   }
 
   // One task, or several within a millisecond of the clock: Node gets its turn between tasks, but a
@@ -118,7 +118,7 @@ export class WorkerService implements LoopClient {
   // is published at once.
   runMessages(): boolean {
     if (this.#blocked) return false;
-    const guests = this.#guests;
+    const guests = this.guests;
     if (guests.hasWaiting) this.#runBlocking();
     const { clock } = this.loop;
     const begin = clock.nowMs;
@@ -148,31 +148,31 @@ export class WorkerService implements LoopClient {
   }
 
   runDeferred(budget: number): boolean {
-    const { connections } = this.#guests;
+    const { connections } = this.guests;
     const more = connections?.runDeferred(budget) === true;
-    return more || (this.#guests.hasWaiting && !this.#blocked);
+    return more || (this.guests.hasWaiting && !this.#blocked);
   }
 
   runSends(): void {
-    this.#guests.connections?.runSends();
+    this.guests.connections?.runSends();
   }
 
   onTimer(slot: number): void {
-    this.#guests.connections!.onTimer(slot);
+    this.guests.connections!.onTimer(slot);
   }
 
   runReleases(): void {
-    this.#guests.connections?.runReleases();
+    this.guests.connections?.runReleases();
   }
 
   // What comes next may be a task or a connection: who has no place for either leaves it to others.
   get #mayTake(): boolean {
-    return !this.#blocked && this.#running < this.#concurrency && this.#guests.hasRoom;
+    return !this.#blocked && this.#running < this.#concurrency && this.guests.hasRoom;
   }
 
   // A worker that may not take what is new sleeps through it.
   prepareSleep(): boolean {
-    if (this.#guests.connections?.hasSends === true) return false;
+    if (this.guests.connections?.hasSends === true) return false;
     this.#isSleeper = this.#mayTake;
     return !this.#isSleeper || this.#intake.sleep();
   }
@@ -183,7 +183,7 @@ export class WorkerService implements LoopClient {
 
   #runBlocking(): void {
     this.#blocked = true;
-    this.#guests.runWaiting();
+    this.guests.runWaiting();
     this.#blocked = false;
     this.loop.userCodeRan();
   }
@@ -194,7 +194,7 @@ export class WorkerService implements LoopClient {
   }
 
   onStopped(): void {
-    this.#guests.assertAllFree();
+    this.guests.assertAllFree();
     this.loop.io.destroy();
     this.#onEnd();
   }

@@ -2,7 +2,9 @@
 // handlers and tasks wait for timers of the simulation.
 
 import type { App } from '../../src/app/app.ts';
-import { compileApp } from '../../src/app/compiled-app.ts';
+import type { BlockingConnection } from '../../src/app/blocking-connection.ts';
+import { appWithoutWorkers, compileApp } from '../../src/app/compiled-app.ts';
+import { handOff, onLoop } from '../../src/app/connection-handler.ts';
 import { delegate } from '../../src/app/delegation.ts';
 import type { Request } from '../../src/app/request.ts';
 import type { Response } from '../../src/app/response.ts';
@@ -13,9 +15,17 @@ const BIG_SIZE = 3000;
 /** More than any task holder of a simulation holds. */
 const TOO_LARGE = 'x'.repeat(5000);
 
-/** What the simulation does in the middle of a task, where it may throw; and whose step it is. */
-export const hooks: { onTask: (target: string) => void; turns: NodeTurns | undefined } = {
+/**
+ * What the simulation does in the middle of a task, where it may throw, and where a connection is
+ * served that was handed off; and whose step it is.
+ */
+export const hooks: {
+  onTask: (target: string) => void;
+  onGuest: (target: string) => void;
+  turns: NodeTurns | undefined;
+} = {
   onTask: () => {},
+  onGuest: () => {},
   turns: undefined,
 };
 
@@ -89,7 +99,48 @@ function waitsInTask(goOn: (task: Task, target: string, turns: NodeTurns) => Pro
     const { target } = task;
     const turns = hooks.turns!;
     hooks.onTask(target);
-    return turns.run(idOf(target), () => goOn(task, target, turns));
+    return turns.runTask(idOf(target), () => goOn(task, target, turns));
+  };
+}
+
+// Answers with the body it is sent, piece by piece.
+async function echoPieces(request: Request, response: Response, turns: NodeTurns): Promise<void> {
+  const { target, body } = request;
+  for (;;) {
+    const next = await turns.wait(body.next());
+    if (next.done === true) break;
+    const taken = response.write(next.value);
+    if (taken !== undefined) await turns.wait(taken);
+    if (idOf(target) % 4 === 0) await rest(turns, target);
+  }
+  response.end();
+}
+
+// Answers with the body it is sent, when all of it is there.
+async function echoWhole(request: Request, response: Response, turns: NodeTurns): Promise<void> {
+  const { target } = request;
+  if (idOf(target) % 2 === 0) await rest(turns, target);
+  const body = await turns.wait(request.bytes());
+  await rest(turns, target);
+  response.end(body);
+}
+
+// What serves a connection that was handed off: each request is served once.
+function guest(code: Code) {
+  const handler = waits(code);
+  return (request: Request, response: Response): Promise<void> => {
+    hooks.onGuest(request.target);
+    return handler(request, response);
+  };
+}
+
+function blocks(code: (connection: BlockingConnection, target: string) => void) {
+  return (connection: BlockingConnection): void => {
+    const { target } = connection.request;
+    hooks.onGuest(target);
+    // Whether it fails is told in a microtask.
+    hooks.turns!.isDirty = true;
+    code(connection, target);
   };
 }
 
@@ -103,24 +154,8 @@ const APP: App = {
     'GET /throw': () => {
       throw new Error('thrown by a handler');
     },
-    'POST /whole': waits(async (request, response, turns) => {
-      const { target } = request;
-      if (idOf(target) % 2 === 0) await rest(turns, target);
-      const body = await turns.wait(request.bytes());
-      await rest(turns, target);
-      response.end(body);
-    }),
-    'POST /pieces': waits(async (request, response, turns) => {
-      const { target, body } = request;
-      for (;;) {
-        const next = await turns.wait(body.next());
-        if (next.done === true) break;
-        const taken = response.write(next.value);
-        if (taken !== undefined) await turns.wait(taken);
-        if (idOf(target) % 4 === 0) await rest(turns, target);
-      }
-      response.end();
-    }),
+    'POST /whole': waits(echoWhole),
+    'POST /pieces': waits(echoPieces),
     'POST /unread': (request, response) => response.end(request.target),
     'POST /late': waits(async (request, response, turns) => {
       await rest(turns, request.target);
@@ -154,6 +189,16 @@ const APP: App = {
     'GET /large': delegate('large'),
     'GET /later': delegate('later'),
     'GET /refuse': delegate('refuse'),
+    'GET /block': handOff('block'),
+    'GET /block-stream': handOff('blockStream'),
+    'GET /block-throw': handOff('blockThrow'),
+    'POST /block-pieces': handOff('blockPieces'),
+    'GET /loop': handOff('loop'),
+    'GET /loop-stream': handOff('loopStream'),
+    'GET /loop-reject': handOff('loopReject'),
+    'POST /loop-pieces': handOff('loopPieces'),
+    'GET /kept': handOff('kept'),
+    'POST /kept-whole': handOff('keptWhole'),
   },
   tasks: {
     slow: (task) => {
@@ -180,6 +225,47 @@ const APP: App = {
       throw new Error('thrown by a task');
     }),
   },
+  connections: {
+    block: blocks((connection, target) => connection.endSync(target)),
+    blockStream: blocks((connection, target) => {
+      for (const piece of streamPieces(target)) connection.writeSync(piece);
+    }),
+    blockThrow: blocks(() => {
+      throw new Error('thrown by a blocking handler');
+    }),
+    blockPieces: blocks((connection) => {
+      for (let piece = connection.readSync(); piece !== undefined; piece = connection.readSync()) {
+        connection.writeSync(piece);
+      }
+    }),
+    loop: onLoop((request, response) => {
+      hooks.onGuest(request.target);
+      response.end(request.target);
+    }),
+    loopStream: onLoop(
+      guest(async (request, response, turns) => {
+        const { target } = request;
+        await writePieces(response, turns, target, streamPieces(target));
+      }),
+    ),
+    loopReject: onLoop(
+      guest(async (request, _response, turns) => {
+        await rest(turns, request.target);
+        throw new Error('thrown by a handler on a loop');
+      }),
+    ),
+    loopPieces: onLoop(guest(echoPieces)),
+    kept: onLoop(
+      guest(async (request, response, turns) => {
+        await rest(turns, request.target);
+        response.end(request.target);
+      }),
+      { keep: true },
+    ),
+    keptWhole: onLoop(guest(echoWhole), { keep: true }),
+  },
 };
 
 export const COMPILED = compileApp(APP);
+/** The same where there are no workers. */
+export const ALONE = appWithoutWorkers(COMPILED);

@@ -5,6 +5,7 @@ import type { AcceptService } from '../../src/accept/accept-service.ts';
 import type { IoOptions } from '../../src/io/io-options.ts';
 import { RECV, SEND } from '../../src/io/token.ts';
 import { SHUT_RDWR } from '../../src/kernel/sockets.ts';
+import type { WorkerService } from '../../src/worker/worker-service.ts';
 import type { Kernel } from './kernel.ts';
 import { type IoChecks, SimIo } from './sim-io.ts';
 
@@ -13,6 +14,8 @@ export interface Canary {
   makeIo(kernel: Kernel, options: IoOptions, checks: IoChecks): SimIo;
   /** Spoils the service of an accept thread. */
   spoil(service: AcceptService): void;
+  /** Spoils what a worker does with its guests. */
+  spoilGuests(service: WorkerService, kernel: Kernel): void;
   /** True: an eventfd is written. */
   wakes(kernel: Kernel): boolean;
   /** True: the main thread repairs what a dead worker left. */
@@ -22,6 +25,7 @@ export interface Canary {
 export const HEALTHY: Canary = {
   makeIo: (kernel, options, checks) => new SimIo(kernel, options, checks),
   spoil: () => {},
+  spoilGuests: () => {},
   wakes: () => true,
   repairs: true,
 };
@@ -85,18 +89,27 @@ class SpoilsBodies extends SimIo {
   }
 }
 
-// Whoever has the exchange now, and waits for a task, gets what comes for one before it.
-function deliverLateResults({ connections, delegator }: AcceptService): void {
-  const generations = new Map<number, number>();
-  const delegate = delegator.delegate.bind(delegator);
-  delegator.delegate = (task, exchange, generation, ...input) => {
-    generations.set(exchange, generation);
-    return delegate(task, exchange, generation, ...input);
-  };
+// The result of a task that was given up is kept, and given to the next request that gets one.
+function deliverLateResults({ connections }: AcceptService): void {
   const { tasks } = connections;
+  const onLate = tasks.onLate.bind(tasks);
   const onDone = tasks.onDone.bind(tasks);
-  tasks.onDone = (exchange, generation, ...result) =>
-    onDone(exchange, generations.get(exchange) ?? generation, ...result);
+  const late = new Set<string>();
+  let kept: readonly [status: number, bytes: Uint8Array, kind: number | undefined] | undefined;
+  tasks.onLate = (exchange, generation) => {
+    late.add(`${exchange} ${generation}`);
+    onLate(exchange, generation);
+  };
+  tasks.onDone = (exchange, generation, status, bytes, offset, size, kind) => {
+    if (late.delete(`${exchange} ${generation}`)) {
+      kept = [status, bytes.slice(offset, offset + size), kind];
+    } else if (kept === undefined) onDone(exchange, generation, status, bytes, offset, size, kind);
+    else {
+      const [itsStatus, itsBytes, itsKind] = kept;
+      kept = undefined;
+      onDone(exchange, generation, itsStatus, itsBytes, 0, itsBytes.length, itsKind);
+    }
+  };
 }
 
 function withIo(Class: typeof SimIo): Canary {
@@ -129,6 +142,42 @@ export const CANARIES: Readonly<Record<string, Canary>> = {
   'spoils-bodies': withIo(SpoilsBodies),
   /** The result of a task that was given up goes to the next request that waits for one. */
   'delivers-late-results': { ...HEALTHY, spoil: deliverLateResults },
+  /** A worker closes a connection that ends with it: so does who accepted it. */
+  'closes-twice': {
+    ...HEALTHY,
+    spoilGuests: ({ guests }, kernel) => {
+      const end = guests.end.bind(guests);
+      guests.end = (slot, reason) => {
+        kernel.close(guests.connections!.table.fd(slot));
+        end(slot, reason);
+      };
+    },
+  },
+  /** A connection that goes home leaves behind what was not read. */
+  'loses-unread-bytes': {
+    ...HEALTHY,
+    spoilGuests: ({ guests }) => {
+      const unread = guests.unread.bind(guests);
+      guests.unread = (slot, size) => {
+        const bytes = unread(slot, size);
+        return bytes && { size: 0, read: () => 0, write: () => {} };
+      };
+    },
+  },
+  /** A worker goes on with a connection that it has given back. */
+  'keeps-guests': {
+    ...HEALTHY,
+    spoilGuests: ({ guests, loop }) => {
+      const depart = guests.depart.bind(guests);
+      guests.depart = (slot) => {
+        const { table } = guests.connections!;
+        const fd = table.fd(slot);
+        const generation = table.generation(slot);
+        depart(slot);
+        loop.io.recv(fd, slot, generation, false);
+      };
+    },
+  },
   /** The loop is not told that code of the app ran, which may go on in a microtask. */
   'forgets-app': {
     ...HEALTHY,

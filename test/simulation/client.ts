@@ -4,7 +4,7 @@
 import { Conversation } from './conversation.ts';
 import type { Kernel } from './kernel.ts';
 import type { Random } from './random.ts';
-import { badExchange, type Exchange, validExchange } from './requests.ts';
+import { badExchange, type Exchange, type Offer, validExchange } from './requests.ts';
 import { type ListeningSocket, Socket } from './socket.ts';
 
 /** When a client ends its side. */
@@ -16,8 +16,7 @@ const HANDSHAKE_MS = 90;
 export interface ClientOptions {
   readonly kernel: Kernel;
   readonly listeners: readonly ListeningSocket[];
-  /** Bytes of a task holder's payload. */
-  readonly payloadSize: number;
+  readonly offer: Offer;
 }
 
 export class Client {
@@ -54,7 +53,7 @@ export class Client {
     this.#kernel = kernel;
     this.#random = random;
     this.#listener = random.pick(options.listeners);
-    const { exchanges, tail } = makeScript(random, id, options.payloadSize);
+    const { exchanges, tail } = makeScript(random, id, options.offer);
     this.conversation = new Conversation(exchanges, tail);
     this.#chunkMax = random.pick([1, 7, 50, 400, 20_000, 20_000]);
     this.#window = random.pick([1, 1, 2, 1000]);
@@ -196,12 +195,12 @@ export class Client {
 function makeScript(
   random: Random,
   client: number,
-  payloadSize: number,
+  offer: Offer,
 ): { exchanges: Exchange[]; tail: string } {
   const count = random.chance(0.1) ? random.below(40) : random.below(6);
   const exchanges: Exchange[] = [];
   for (let index = 0; index < count; index++) {
-    exchanges.push(validExchange(random, client * 100 + index, payloadSize));
+    exchanges.push(validExchange(random, client * 100 + index, offer));
   }
   if (random.chance(0.2)) exchanges.push(badExchange(random, client * 100 + count));
   const tail = random.chance(0.15) ? 'GET /never-finished HTTP/1.1\r\nHo' : '';

@@ -1,5 +1,6 @@
-// What an accept thread must never do to its connections, checked at each of its calls, and what it
-// owes to a client, checked when a connection ends.
+// What a thread must never do to its connections, checked at each of its calls, and what it owes to
+// a client, checked when a connection ends. A worker has some of them for a time: the checks of all
+// threads share what they know of a connection.
 
 import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
 import type { Clock } from '../../src/base/clock.ts';
@@ -18,16 +19,26 @@ import {
   NO_MEMORY,
   SEND_TIMEOUT,
   SERVED,
+  THREAD_DIED,
 } from '../../src/connection/close-reason.ts';
-import { ACCEPTING, LINGERING, OPEN, TERMINATING } from '../../src/connection/connection-table.ts';
+import {
+  ACCEPTING,
+  type ConnectionTable,
+  FREE,
+  LINGERING,
+  OPEN,
+  TERMINATING,
+} from '../../src/connection/connection-table.ts';
 import type { Connections } from '../../src/connection/connections.ts';
 import { LINGER_MS } from '../../src/connection/lifecycle.ts';
 import { ACCEPT, CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { ECANCELED, ENOBUFS } from '../../src/kernel/errno.ts';
 import { SHUT_WR } from '../../src/kernel/sockets.ts';
+import { NONE } from '../../src/memory/pool.ts';
 import type { Client } from './client.ts';
 import type { Kernel } from './kernel.ts';
 import { OPERATION_NAMES, type Operation } from './operation.ts';
+import type { Ownership } from './ownership.ts';
 import type { IoChecks, SimIo } from './sim-io.ts';
 import type { Socket } from './socket.ts';
 
@@ -43,13 +54,16 @@ const REASONS = new Map<number, string>([
   [BODY_TIMEOUT, 'body timeout'],
   [SEND_TIMEOUT, 'send timeout'],
   [HANDLER_FAILED, 'handler failed'],
+  [THREAD_DIED, 'thread died'],
 ]);
 
-/** A connection of the thread, as the checks see it. */
+/** A connection, as the checks see it. */
 export interface Link {
   readonly client: Client;
   readonly socket: Socket;
   readonly fd: number;
+  /** The thread that accepted it, and its slot there. */
+  readonly home: number;
   readonly slot: number;
   /** When the thread last learned that the peer sent something, or took all it was sent. */
   heardMs: number;
@@ -65,25 +79,56 @@ export interface Link {
   /** By the clock of the thread, which may be late by a jump. */
   lingersSinceMs: number | undefined;
   isJudged: boolean;
+  /** The thread that has it, or undefined while it is on its way. */
+  thread: number | undefined;
+  /** When it came from another one, by the clock of the thread, until that hears of the peer. */
+  arrivedMs: number | undefined;
+  /** The worker that had it has died. */
+  hasDied: boolean;
+  /** The drain has ended it while a worker had it. */
+  isForced: boolean;
+  /** It has ended with a worker, for a reason that allows that the peer loses bytes. */
+  mayLose: boolean;
 }
+
+/** By descriptor: the connections of all threads. */
+export type Links = Map<number, Link>;
 
 export interface ThreadFacts {
   readonly kernel: Kernel;
+  /** Accept threads first. */
+  readonly thread: number;
+  readonly ownership: Ownership;
   readonly clock: Clock;
-  readonly connections: Connections;
+  /** Of a worker: once it has had a guest. */
+  readonly connections: Connections | undefined;
   readonly io: SimIo;
   readonly counters: Float64Array;
   readonly requests: RequestOptions;
   /** When the thread began to drain, or undefined. */
   readonly drainsSinceMs: number | undefined;
   clientOf(socket: Socket): Client;
-  attach(client: Client, peer: { isLate(): boolean; sawEnd(): boolean }): void;
+  attach(client: Client, peer: Peer): void;
+  /** A worker submits an operation of a guest: it may die here. */
+  onGuestOperation?(): void;
   fail(message: string): never;
 }
 
+/** What the checks know of the peer of a connection. */
+export interface Peer {
+  isLate(): boolean;
+  sawEnd(): boolean;
+  /** Bytes that the server has seen of it. */
+  received(): number;
+}
+
 export class ConnectionChecks implements IoChecks {
-  readonly links = new Map<number, Link>();
+  readonly links: Links;
   #facts: ThreadFacts | undefined;
+
+  constructor(links: Links) {
+    this.links = links;
+  }
 
   /** The thread is there: its `Io`, which needs this object, was made before it. */
   attach(facts: ThreadFacts): void {
@@ -94,6 +139,10 @@ export class ConnectionChecks implements IoChecks {
     return this.#facts!;
   }
 
+  get #table(): ConnectionTable {
+    return this.#thread.connections!.table;
+  }
+
   fail(message: string): never {
     return this.#thread.fail(message);
   }
@@ -101,7 +150,7 @@ export class ConnectionChecks implements IoChecks {
   onSubmit(operation: Operation): void {
     const { fd, slot, generation } = operation;
     const kind = operation.operation;
-    const { table } = this.#thread.connections;
+    const table = this.#table;
     const name = OPERATION_NAMES[kind];
     const expect = (condition: boolean, message: string): void => {
       if (!condition) this.fail(`${name} of slot ${slot}, descriptor ${fd}: ${message}`);
@@ -114,14 +163,20 @@ export class ConnectionChecks implements IoChecks {
       return;
     }
     const link = this.links.get(fd);
-    expect(link !== undefined && link.slot === slot, 'the descriptor is not that of the slot');
+    expect(link !== undefined && table.fd(slot) === fd, 'the descriptor is not that of the slot');
+    this.#expectOwner(link!);
+    this.#noteArrival(link!);
+    if (link!.home !== this.#thread.thread) this.#thread.onGuestOperation?.();
     if (kind === CLOSE) {
       const { io } = this.#thread;
       const inFlight = io.isInFlight(RECV, slot) || io.isInFlight(SEND, slot);
       expect(state === TERMINATING, 'the connection does not end');
       expect(!inFlight, 'an operation of the slot is in flight');
+      expect(link!.home === this.#thread.thread, 'it is not of the thread that accepted it');
       for (const each of this.#thread.kernel.ios) {
-        expect(!each.holds(fd), 'an operation is in flight on the descriptor');
+        // What a dead ring holds of it ends soon, if it is shut down.
+        const ends = each.isDead && link!.socket.shutRead && link!.socket.shutWrite;
+        expect(ends || !each.holds(fd), 'an operation is in flight on the descriptor');
       }
     } else {
       const can = state === OPEN || (kind === RECV && state === LINGERING);
@@ -132,14 +187,76 @@ export class ConnectionChecks implements IoChecks {
     }
   }
 
+  #slot(link: Link): number {
+    return link.home === this.#thread.thread ? link.slot : this.slotOf(link.fd);
+  }
+
+  /** The slot of a guest's descriptor, or NONE. */
+  slotOf(fd: number): number {
+    const { connections } = this.#thread;
+    if (connections === undefined) return NONE;
+    const { table } = connections;
+    for (let slot = 0; slot < table.pool.capacity; slot++) {
+      if (table.state(slot) !== FREE && table.fd(slot) === fd) return slot;
+    }
+    return NONE;
+  }
+
+  onDetach(fd: number): void {
+    const link = this.links.get(fd);
+    if (link === undefined) this.fail(`descriptor ${fd} goes, which is not open`);
+    this.#expectOwner(link);
+    const { io } = this.#thread;
+    const slot = this.#slot(link);
+    if (slot === NONE) this.fail(`descriptor ${fd} goes, which no slot has`);
+    if (io.isInFlight(RECV, slot) || io.isInFlight(SEND, slot)) {
+      this.fail(`descriptor ${fd} goes, and an operation is in flight`);
+    }
+    link.thread = undefined;
+    link.client.conversation.onMoved();
+    if (this.#table.state(slot) !== TERMINATING) return;
+    this.#judge(link);
+    link.mayLose = this.#mayLose(link);
+  }
+
+  #noteArrival(link: Link): void {
+    const { thread, clock } = this.#thread;
+    if (link.thread === thread) return;
+    link.thread = thread;
+    link.arrivedMs = clock.nowMs;
+  }
+
+  // At every moment one thread has a connection, and no other touches it.
+  #expectOwner({ fd, home }: Link): void {
+    const { kernel, ownership, thread, io } = this.#thread;
+    const objection = ownership.objection(fd, thread, home);
+    if (objection !== undefined) this.fail(`thread ${thread} uses descriptor ${fd}: ${objection}`);
+    for (const each of kernel.ios) {
+      if (each === io || each.isDead || !each.holds(fd)) continue;
+      this.fail(`thread ${thread} uses descriptor ${fd}, and another one's ring holds it`);
+    }
+  }
+
   onShutdown(fd: number, how: number): void {
     const link = this.links.get(fd);
     if (link === undefined) this.fail(`shutdown of descriptor ${fd}, which is not open`);
+    const { clock, drainsSinceMs, ownership, thread } = this.#thread;
+    if (link.home === thread && ownership.objection(fd, thread, thread) !== undefined) {
+      // The drain ends what is away: whoever has it sees its end.
+      const isForced =
+        drainsSinceMs !== undefined && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_MAX_MS;
+      if (!isForced) this.fail(`shutdown of descriptor ${fd}, which is away`);
+      link.isForced = true;
+      return;
+    }
+    this.#expectOwner(link);
+    // What the ring of a dead worker may hold is to end.
+    if (link.hasDied && this.#reason(link) === 0) return;
     if (how !== SHUT_WR) {
       this.#judge(link);
       return;
     }
-    if (this.#thread.io.find(SEND, link.slot) !== undefined) {
+    if (this.#thread.io.find(SEND, this.#slot(link)) !== undefined) {
       this.fail(`the server ends its side of descriptor ${fd} during a send`);
     }
     link.lingersSinceMs = this.#thread.clock.nowMs;
@@ -153,6 +270,7 @@ export class ConnectionChecks implements IoChecks {
       client,
       socket,
       fd,
+      home: this.#thread.thread,
       slot,
       heardMs: this.#thread.kernel.nowMs,
       headSinceMs: this.#thread.kernel.nowMs,
@@ -163,11 +281,17 @@ export class ConnectionChecks implements IoChecks {
       sawError: false,
       lingersSinceMs: undefined,
       isJudged: false,
+      thread: this.#thread.thread,
+      arrivedMs: undefined,
+      hasDied: false,
+      isForced: false,
+      mayLose: false,
     };
     this.links.set(fd, link);
     this.#thread.attach(client, {
       isLate: () => this.#isHeadLate(link) || this.#isBodyLate(link),
       sawEnd: () => link.sawEnd,
+      received: () => link.received,
     });
   }
 
@@ -177,7 +301,10 @@ export class ConnectionChecks implements IoChecks {
       if (link.socket !== socket) continue;
       if (result > 0) {
         if (operation === RECV) this.#onReceived(link, result);
-        if (operation === RECV || !isShort) link.heardMs = nowMs;
+        if (operation === RECV || !isShort) {
+          link.heardMs = nowMs;
+          link.arrivedMs = undefined;
+        }
       } else if (result === 0 && operation === RECV) link.sawEnd = true;
       else if (result !== -ECANCELED && result !== -ENOBUFS) link.sawError = true;
     }
@@ -185,7 +312,8 @@ export class ConnectionChecks implements IoChecks {
 
   onClose(socket: Socket, fd: number, slot: number): void {
     const link = this.links.get(fd);
-    if (link === undefined || link.slot !== slot) this.fail(`a close of descriptor ${fd}`);
+    const isOwn = link?.home === this.#thread.thread && link.slot === slot;
+    if (link === undefined || !isOwn) this.fail(`a close of descriptor ${fd}`);
     this.#judge(link);
     this.#judgeLoss(link, socket);
     this.links.delete(fd);
@@ -222,7 +350,8 @@ export class ConnectionChecks implements IoChecks {
   }
 
   #reason(link: Link): number {
-    return this.#thread.connections.table.reason(link.slot);
+    const slot = this.#slot(link);
+    return slot === NONE ? 0 : this.#table.reason(slot);
   }
 
   #complain(link: Link, message: string): never {
@@ -236,7 +365,7 @@ export class ConnectionChecks implements IoChecks {
     link.isJudged = true;
     const { client, socket } = link;
     const { conversation } = client;
-    const { clock, counters, kernel, requests, drainsSinceMs } = this.#thread;
+    const { clock, counters, io, kernel, requests, drainsSinceMs } = this.#thread;
     const expect = (condition: boolean, message: string): void => {
       if (!condition) this.#complain(link, message);
     };
@@ -248,15 +377,17 @@ export class ConnectionChecks implements IoChecks {
         break;
       case BY_PEER:
         expect(link.sawEnd, 'the peer has not ended its side');
-        if (!socket.resetByPeer) this.#judgeAnswers(link);
+        if (!socket.resetByPeer && !link.isForced) this.#judgeAnswers(link);
         break;
       case BY_RESET:
         expect(link.sawError, 'no operation failed');
         break;
       case IDLE: {
-        const silentMs = kernel.nowMs - link.heardMs;
+        // What comes from another thread is not heard of behind a look at the clock.
+        const hereMs = link.arrivedMs === undefined ? 0 : msBetween(link.arrivedMs, clock.nowMs);
+        const silentMs = Math.max(kernel.nowMs - link.heardMs, hereMs);
         expect(silentMs >= requests.keepAliveTimeoutMs, `it was silent for ${silentMs} ms only`);
-        const isSending = this.#thread.io.isInFlight(SEND, link.slot);
+        const isSending = this.#thread.io.isInFlight(SEND, this.#slot(link));
         if (!isSending && !socket.resetByPeer) this.#judgeAnswers(link);
         break;
       }
@@ -272,14 +403,21 @@ export class ConnectionChecks implements IoChecks {
       case SEND_TIMEOUT: {
         const waitedMs = msBetween(link.sendSinceMs, clock.nowMs);
         expect(waitedMs >= requests.sendTimeoutMs, `a block took ${waitedMs} ms only`);
-        expect(this.#thread.io.isInFlight(SEND, link.slot), 'nothing is sent');
+        expect(this.#thread.io.isInFlight(SEND, this.#slot(link)), 'nothing is sent');
         break;
       }
       case NO_MEMORY: {
         const dry = counters[Counter.sendBlocksDry]! + counters[Counter.recvBlocksDry]!;
-        expect(dry + counters[Counter.recvBuffersHeldMax]! > 0, 'there is memory');
+        const held = counters[Counter.recvBuffersHeldMax]!;
+        const isFull = io.buffersHighWater === io.bufferCount;
+        // Or what it has not read does not fit what it travels in.
+        const isLarge = conversation.lastStatus === 503;
+        expect(dry + held > 0 || isFull || isLarge, 'there is memory');
         break;
       }
+      case THREAD_DIED:
+        expect(link.hasDied, 'its worker lives');
+        break;
       case DRAINING:
         expect(drainsSinceMs !== undefined, 'the server does not drain');
         break;
@@ -304,29 +442,33 @@ export class ConnectionChecks implements IoChecks {
   // A close with unread bytes resets, and the peer may lose what it was sent.
   #judgeLoss(link: Link, socket: Socket): void {
     if (socket.toServer.size === 0 || socket.resetByPeer) return;
+    if (!link.mayLose && !this.#mayLose(link)) {
+      this.#complain(link, 'a reset destroys what it was sent');
+    }
+  }
+
+  #mayLose(link: Link): boolean {
     const { clock, drainsSinceMs } = this.#thread;
     const { lingersSinceMs } = link;
-    if (drainsSinceMs !== undefined && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_MAX_MS)
-      return;
+    const drains = drainsSinceMs !== undefined;
+    if (drains && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_MAX_MS) return true;
     const lingers = lingersSinceMs !== undefined;
-    if (lingers && msBetween(lingersSinceMs, clock.nowMs) >= LINGER_MS) return;
+    if (lingers && msBetween(lingersSinceMs, clock.nowMs) >= LINGER_MS) return true;
     switch (this.#reason(link)) {
       case IDLE:
       case SEND_TIMEOUT:
       case NO_MEMORY:
       case BY_RESET:
-        return;
+      case THREAD_DIED:
+        return true;
       case BODY_TIMEOUT:
         // A response that had begun is broken off.
-        if (!link.client.conversation.closed) return;
-        break;
+        return !link.client.conversation.closed;
       case SERVED:
         // Documented: who sends behind its last request may lose the response to it.
-        if (link.client.sendsBehindEnd) return;
-        break;
+        return link.client.sendsBehindEnd;
       default:
-        break;
+        return false;
     }
-    this.#complain(link, 'a reset destroys what it was sent');
   }
 }

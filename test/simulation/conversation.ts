@@ -11,6 +11,12 @@ export interface Circumstances {
   isDraining(): boolean;
   /** Every task holder of the thread was taken at some time. */
   holdersWereDry(): boolean;
+  /** A connection was not handed off because too many were away, or not taken in time. */
+  handOffsWereRefused(): boolean;
+  handOffsWereLate(): boolean;
+  /** Bytes of the peer that the server has seen; and how many a connection takes along at most. */
+  received(): number;
+  readonly unreadMax: number;
   /** A worker died while it ran the task of this request. */
   taskDied(id: number): boolean;
   /** A task of the thread has overrun its deadline. */
@@ -32,6 +38,7 @@ const UNFINISHED: Exchange = {
   body: errorBody(408),
   isHead: false,
   isDelegated: false,
+  isHandedOff: false,
   closes: true,
   isBad: true,
   ...NO_BODY,
@@ -55,6 +62,8 @@ export class Conversation {
   readonly responseEnds: number[] = [];
   /** A response has announced the close. */
   closed = false;
+  /** The status of the last response. */
+  lastStatus = 0;
   /** How many requests were told to go on with their body. */
   continuesCount = 0;
   // The response with this index was told to go on.
@@ -80,6 +89,11 @@ export class Conversation {
   /** A thread has accepted the connection. */
   attach(circumstances: Circumstances): void {
     this.#circumstances = circumstances;
+  }
+
+  /** The connection goes to another thread, whose clock may be late. */
+  onMoved(): void {
+    this.#date = 0;
   }
 
   /** How many requests lie in the first `size` bytes, up to the one that ends the connection. */
@@ -150,6 +164,7 @@ export class Conversation {
       return circumstances.fail(`request ${exchange.id}: the body is too short`);
     }
     this.#checkFields(exchange, status, fields);
+    this.lastStatus = status;
     this.#text = text.slice(content.next);
     this.#textOffset += content.next;
     this.responseEnds.push(this.#textOffset);
@@ -197,10 +212,19 @@ export class Conversation {
     const circumstances = this.#circumstances!;
     if (status === 408) return circumstances.isLate();
     if (status === 400) return exchange.requestBody !== '' && circumstances.sawEnd();
+    if (status === 503 && this.#isUnreadLarge) return true;
+    if (status === 503 && exchange.isHandedOff) return circumstances.handOffsWereRefused();
+    if (status === 504 && exchange.isHandedOff) return circumstances.handOffsWereLate();
     if (!exchange.isDelegated) return false;
     if (status === 504) return circumstances.tasksWereLate();
     if (status === 503) return circumstances.holdersWereDry();
     return status === 500 && circumstances.taskDied(exchange.id);
+  }
+
+  // What it would take along does not fit, whatever it asks for.
+  get #isUnreadLarge(): boolean {
+    const { received, unreadMax } = this.#circumstances!;
+    return received() - (this.requestEnds[this.responsesCount - 1] ?? 0) > unreadMax;
   }
 
   #checkFields(exchange: Exchange, status: number, fields: Map<string, string>): void {
@@ -208,7 +232,9 @@ export class Conversation {
     const connection = fields.get('Connection');
     if (connection === 'close') {
       this.closed = true;
-      const mayClose = exchange.mayClose || status === 408 || status === 400;
+      const isLate = exchange.isHandedOff && status === 504;
+      const isCut = status === 408 || status === 400 || (status === 503 && this.#isUnreadLarge);
+      const mayClose = exchange.mayClose || isCut || isLate;
       if (!exchange.closes && !mayClose && !circumstances.isDraining()) {
         circumstances.fail(`request ${exchange.id}: the close is announced for no reason`);
       }
@@ -223,7 +249,8 @@ export class Conversation {
     if (fields.get('Allow') !== allow) {
       circumstances.fail(`request ${exchange.id}: Allow is ${fields.get('Allow')}`);
     }
-    if (fields.has('Retry-After') !== (status === 503)) {
+    const isLarge = status === 503 && this.closed && this.#isUnreadLarge;
+    if (fields.has('Retry-After') !== (status === 503) && !isLarge) {
       circumstances.fail(`request ${exchange.id}: Retry-After belongs to 503`);
     }
     const date = Date.parse(fields.get('Date') ?? '') / 1000;

@@ -40,6 +40,12 @@ export const FAULTS = {
   taskDies: 0.2,
   /** A worker dies after it has claimed an accept thread that sleeps, and before it woke it. */
   wakeDies: 0.1,
+  /** A worker dies before or after it has adopted a connection, and has not served it. */
+  adoptDies: 0.1,
+  /** A worker dies while it receives or sends for a connection, or its handler waits for that. */
+  servesDies: 0.03,
+  /** A worker dies before or after it has given a connection back. */
+  returnDies: 0.1,
   /** A peer resets its connection, at any moment. */
   peerResets: 0.02,
   /** The bytes that a reset overtakes are lost. */

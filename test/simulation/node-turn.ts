@@ -20,8 +20,12 @@ export class NodeTurns {
   isDead = false;
   /** True exactly when microtasks may wait for the thread. */
   isDirty = false;
+  /** Async tasks that have begun and not ended. */
+  tasks = 0;
   readonly #nowMs: () => number;
   #pauses: Pause[] = [];
+  // Of a blocking handler that has the thread: what was to go on waits until it is done.
+  #blocked: PromiseWithResolvers<void> | undefined;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -61,6 +65,7 @@ export class NodeTurns {
     try {
       return await promise;
     } finally {
+      if (this.#blocked !== undefined) await this.#blocked.promise;
       this.resumes++;
       if (this.isDead) await NEVER;
     }
@@ -73,8 +78,30 @@ export class NodeTurns {
     try {
       await code();
     } finally {
+      if (this.#blocked !== undefined) await this.#blocked.promise;
+      if (this.isDead) await NEVER;
       this.ids.delete(id);
     }
+  }
+
+  /** As `run`, for a task. */
+  async runTask(id: number, code: () => Promise<void>): Promise<void> {
+    this.tasks++;
+    try {
+      await this.run(id, code);
+    } finally {
+      this.tasks--;
+    }
+  }
+
+  /** A blocking handler has the thread: microtasks of others run meanwhile, its own do not. */
+  block(): void {
+    this.#blocked ??= Promise.withResolvers();
+  }
+
+  unblock(): void {
+    this.#blocked?.resolve();
+    this.#blocked = undefined;
   }
 
   die(): void {

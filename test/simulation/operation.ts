@@ -14,7 +14,7 @@ import {
 } from '../../src/kernel/errno.ts';
 import type { Kernel } from './kernel.ts';
 import type { SimIo } from './sim-io.ts';
-import type { Socket } from './socket.ts';
+import type { File, Socket } from './socket.ts';
 
 export const OPERATION_NAMES = 'none accept recv send close timer wakeup watch cancel'.split(' ');
 export const EBADF = 9;
@@ -43,12 +43,19 @@ export interface Operation {
   dueMs: number;
   /** Of a CANCEL: the operation that it names. */
   readonly target: number;
+  /** What the descriptor was when the kernel got the operation, which holds it. */
+  file: File | undefined;
+}
+
+/** What an operation is about; a descriptor may have been given away since its thread died. */
+export function fileOf(kernel: Kernel, { io, fd, file }: Operation): File | undefined {
+  return io.isDead ? file : kernel.file(fd);
 }
 
 /** True exactly when the kernel can go on with the operation. */
 export function isReady(kernel: Kernel, operation: Operation): boolean {
   if (operation.cancelled) return true;
-  const file = kernel.file(operation.fd);
+  const file = fileOf(kernel, operation);
   switch (operation.operation) {
     case ACCEPT:
       return file?.kind !== 'listener' || file.backlog.length > 0;
@@ -92,7 +99,7 @@ export function acceptResult(
 /** Answers how many bytes to receive, 0 or an error. */
 export function recvResult(kernel: Kernel, operation: Operation, sizeMax: number): number {
   const { random, faults } = kernel;
-  const file = kernel.file(operation.fd);
+  const file = fileOf(kernel, operation);
   if (file?.kind !== 'socket') return -EBADF;
   if (operation.cancelled && !(file.isReadable && random.chance(faults.lateCancel))) {
     return -ECANCELED;
@@ -108,7 +115,7 @@ export function recvResult(kernel: Kernel, operation: Operation, sizeMax: number
 export function sendResult(kernel: Kernel, operation: Operation): number {
   const { random, faults } = kernel;
   const { bytes } = operation;
-  const file = kernel.file(operation.fd);
+  const file = fileOf(kernel, operation);
   if (file?.kind !== 'socket') return -EBADF;
   if (file.shutWrite || file.resetByPeer) return operation.taken || resetOr(file, -EPIPE);
   if (operation.cancelled && !(file.isWritable && random.chance(faults.lateCancel))) {

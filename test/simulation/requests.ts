@@ -13,6 +13,8 @@ export interface Exchange {
   readonly body: string;
   readonly isHead: boolean;
   readonly isDelegated: boolean;
+  /** Its connection goes to a worker. */
+  readonly isHandedOff: boolean;
   /** The request's body; its head has `headSize` bytes. Empty: it has none. */
   readonly requestBody: string;
   readonly headSize: number;
@@ -46,6 +48,13 @@ const KEEP_ALIVE = { connection: 'keep-alive' };
 export const BODY_LIMIT = 1500;
 const WITH_BODY = ['/whole', '/pieces', '/unread', '/late'];
 const STREAMING = ['/stream', '/trailers', '/length'];
+const ON_LOOP = ['/loop', '/loop-stream', '/loop-reject', '/kept', '/kept'];
+const ON_LOOP_WITH_BODY = ['/loop-pieces', '/kept-whole'];
+const BLOCKING = ['/block', '/block-stream', '/block-throw'];
+const BLOCKING_WITH_BODY = ['/block-pieces'];
+const STREAMED = [...STREAMING, '/loop-stream', '/block-stream'];
+const WHOLE = ['/whole', '/kept-whole'];
+const IN_PIECES = ['/pieces', '/loop-pieces', '/block-pieces'];
 const WAITING = [
   '/wait',
   '/reject',
@@ -56,6 +65,7 @@ const WAITING = [
   '/refuse',
   ...STREAMING,
 ];
+const TASKS = ['/later', '/later', '/slow', '/refuse'];
 const DELEGATED = ['/slow', '/fail', '/large', '/later', '/refuse'];
 export const NO_BODY = {
   requestBody: '',
@@ -73,9 +83,26 @@ export function errorBody(status: number): string {
 // Where RFC 9110 renamed what Node still calls as before.
 const REASONS: Readonly<Record<number, string>> = { 413: 'Content Too Large' };
 
-/** A request for one of the routes, which is well-formed. */
-export function validExchange(random: Random, id: number, payloadSize: number): Exchange {
-  const path = random.pick([
+/** What the server offers to its clients. */
+export interface Offer {
+  /** Bytes of a task holder's payload. */
+  readonly payloadSize: number;
+  /** There are workers: nothing else runs what blocks. */
+  readonly hasWorkers: boolean;
+  /** What many of the requests are for. */
+  readonly likes: 'hand-offs' | 'tasks' | 'everything';
+}
+
+function isHandOff(path: string): boolean {
+  return /^\/(loop|kept|block)\b/.test(path);
+}
+
+function pickPath(random: Random, { hasWorkers, likes }: Offer): string {
+  const handOffs = [...ON_LOOP, ...ON_LOOP_WITH_BODY];
+  if (hasWorkers) handOffs.push(...BLOCKING, ...BLOCKING_WITH_BODY);
+  if (random.chance(likes === 'hand-offs' ? 0.6 : 0.05)) return random.pick(handOffs);
+  if (likes === 'tasks' && random.chance(0.6)) return random.pick(TASKS);
+  return random.pick([
     '/fast',
     '/echo',
     '/echo',
@@ -92,12 +119,19 @@ export function validExchange(random: Random, id: number, payloadSize: number): 
     ...WITH_BODY,
     ...WITH_BODY,
   ]);
-  if (WITH_BODY.includes(path)) return bodyExchange(random, id, path);
+}
+
+/** A request for one of the routes, which is well-formed. */
+export function validExchange(random: Random, id: number, offer: Offer): Exchange {
+  const { payloadSize } = offer;
+  const path = pickPath(random, offer);
+  if ([...WITH_BODY, ...ON_LOOP_WITH_BODY, ...BLOCKING_WITH_BODY].includes(path))
+    return bodyExchange(random, id, path);
   const isHead = random.chance(0.1);
   const isForm = path === '/form';
   const method = isHead ? 'HEAD' : isForm ? random.pick(['GET', 'POST', 'DELETE']) : 'GET';
   const isTooLong = path === '/slow' && random.chance(0.1);
-  const streams = STREAMING.includes(path);
+  const streams = STREAMED.includes(path);
   const target = `${path}?${id}${isTooLong ? '&'.padEnd(payloadSize, 'x') : ''}`;
   const { status, body } = answer(path, method, target, isTooLong);
   const isOld = random.chance(0.1);
@@ -117,6 +151,7 @@ export function validExchange(random: Random, id: number, payloadSize: number): 
     body,
     isHead,
     isDelegated: DELEGATED.includes(path) && !isTooLong,
+    isHandedOff: isHandOff(path),
     ...NO_BODY,
     streams,
     trailer: path === '/trailers' ? `X-Target: ${target}` : undefined,
@@ -144,8 +179,9 @@ function bodyExchange(random: Random, id: number, path: string): Exchange {
     `POST ${target} HTTP/${isOld ? '1.0' : '1.1'}\r\nHost: a\r\n${framing}` +
     `${expects ? 'Expect: 100-continue\r\n' : ''}` +
     `${closes && !isOld ? 'Connection: close\r\n' : ''}\r\n`;
-  const isTooLarge = path === '/whole' && requestBody.length > BODY_LIMIT;
-  const echoes = path === '/whole' || path === '/pieces';
+  const isTooLarge = WHOLE.includes(path) && requestBody.length > BODY_LIMIT;
+  const streams = IN_PIECES.includes(path);
+  const echoes = WHOLE.includes(path) || streams;
   return {
     id,
     text: head + (isChunked ? inChunks(random, requestBody) : requestBody),
@@ -153,13 +189,14 @@ function bodyExchange(random: Random, id: number, path: string): Exchange {
     body: isTooLarge ? errorBody(413) : echoes ? requestBody : target,
     isHead: false,
     isDelegated: false,
+    isHandedOff: isHandOff(path),
     requestBody,
     headSize: head.length,
     expects,
-    streams: path === '/pieces',
+    streams,
     trailer: undefined,
     // Not when all of the body was there, or is known to be little.
-    mayClose: expects || isTooLarge || (path === '/pieces' && isOld),
+    mayClose: expects || isTooLarge || (streams && isOld),
     closes,
     isBad: false,
     fields: NOTHING,
@@ -204,18 +241,25 @@ function answer(
     case '/large':
     case '/refuse':
     case '/reject':
+    case '/block-throw':
+    case '/loop-reject':
       return error(500);
     case '/form':
       if (method === 'DELETE') return error(405);
       return method === 'POST' ? { status: 201, body: target } : { status: 200, body: '' };
     case '/echo':
     case '/wait':
+    case '/block':
+    case '/loop':
+    case '/kept':
       return { status: 200, body: target };
     case '/big':
       return { status: 200, body: bigBody(target) };
     case '/stream':
     case '/trailers':
     case '/length':
+    case '/loop-stream':
+    case '/block-stream':
       return { status: 200, body: streamPieces(target).join('') };
     case '/later':
     case '/slow': {
@@ -248,6 +292,7 @@ export function badExchange(random: Random, id: number): Exchange {
     body: errorBody(status),
     isHead: false,
     isDelegated: false,
+    isHandedOff: false,
     closes: true,
     isBad: true,
     ...NO_BODY,

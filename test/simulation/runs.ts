@@ -40,6 +40,8 @@ export async function runSeeds(
     deaths: 0,
     late: 0,
     cancelled: 0,
+    handedOff: 0,
+    lost: 0,
   };
   for (let index = 0; index < runs; index++) {
     options.onEvent?.(`seed ${seed + index}`);

@@ -5,7 +5,7 @@ import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
 import { msBetween } from '../../src/base/clock.ts';
 import { COUNTERS, COUNTERS_SIZE, Counter } from '../../src/base/counters.ts';
 import type { ServerOptions } from '../../src/base/options.ts';
-import type { AcceptThreadPlan, ThreadPlan } from '../../src/base/thread-plan.ts';
+import type { AcceptThreadPlan, PoolSizes, ThreadPlan } from '../../src/base/thread-plan.ts';
 import { blocksSize } from '../../src/connection/connection-memory.ts';
 import type { ConnectionTable } from '../../src/connection/connection-table.ts';
 import {
@@ -14,6 +14,7 @@ import {
   CLOSE_AFTER_SEND,
   CONNECTION_CTX_SIZE,
   DEFERRED,
+  HANDED_OFF,
   OPEN,
   PEER_ENDED,
   RECEIVES_BODY,
@@ -32,14 +33,18 @@ import { TaskQueue } from '../../src/delegate/task-queue.ts';
 import { REQUEST_LIMITS } from '../../src/http/request-limits.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { HOLDINGS_SIZE } from '../../src/kernel/holdings.ts';
+import { NONE } from '../../src/memory/pool.ts';
 import { TASKS_MAX } from '../../src/server/crash-budget.ts';
-import { COMPILED, hooks, idOf } from './app.ts';
+import type { WorkerService } from '../../src/worker/worker-service.ts';
+import { ALONE, COMPILED, hooks, idOf } from './app.ts';
 import type { Canary } from './canaries.ts';
 import type { Client } from './client.ts';
-import { ConnectionChecks } from './connection-checks.ts';
+import { ConnectionChecks, type Link, type Links } from './connection-checks.ts';
 import type { Kernel } from './kernel.ts';
 import { runMicrotasks } from './node-turn.ts';
-import { BODY_LIMIT, isOf } from './requests.ts';
+import { Ownership } from './ownership.ts';
+import type { Random } from './random.ts';
+import { BODY_LIMIT, isOf, type Offer } from './requests.ts';
 import { SimIo } from './sim-io.ts';
 import {
   type AcceptThread,
@@ -51,33 +56,40 @@ import {
 } from './sim-thread.ts';
 import { ListeningSocket, type Socket } from './socket.ts';
 
-const WORKER_POOLS = {
-  submissions: 8,
-  completions: 16,
-  recvBuffers: 8,
-  recvBufferSize: 64,
-  sendBlocks: 2,
-  sendBlockSize: 2 * RESPONSE_SPACE_MIN,
-  largeSendBlocks: 1,
-  largeSendBlockSize: 65_536,
-  recvBlocks: 2,
-  recvBlockSize: REQUEST_LIMITS.headSizeMax + 64,
-};
 const WATCHED_MASK =
   CLOSE_AFTER_SEND | AWAITED | RECEIVES_BODY | PEER_ENDED | SUSPENDED | BODY_PAUSED | DEFERRED;
 /** A listener that rests looks again after this time at most. */
 const REST_MS_MAX = 400;
 
-/** Workers that die between two steps, in one run. */
+/** Workers that die in one run, those apart that die in a task. */
 const DEATHS_MAX = 10;
 /** Spurious wake-ups of one run: as after a death, time does not pass while threads are awake. */
 const DISTURBANCES_MAX = 200;
+
+/** Of a worker, for the connections that it adopts. */
+function guestPools(random: Random): PoolSizes {
+  const recvBufferSize = random.pick([64, 512, 512]);
+  return {
+    submissions: 8,
+    completions: 16,
+    recvBuffers: random.pick([8, 32, 64]),
+    recvBufferSize,
+    sendBlocks: random.between(1, 6),
+    sendBlockSize: 2 * RESPONSE_SPACE_MIN,
+    largeSendBlocks: random.between(1, 2),
+    largeSendBlockSize: 65_536,
+    recvBlocks: random.between(1, 6),
+    recvBlockSize: REQUEST_LIMITS.headSizeMax + recvBufferSize,
+  };
+}
 
 export interface ServerHooks {
   clientOf(socket: Socket): Client;
   fail(message: string): never;
   /** Fails when there were too many. */
   countStep(): void;
+  /** What comes next happens, within the step of a thread. Time passes only if it may. */
+  advance(mayPass: boolean): void;
 }
 
 interface DeadWorker {
@@ -87,8 +99,7 @@ interface DeadWorker {
 
 export class SimServer {
   readonly listeners: ListeningSocket[] = [];
-  /** Bytes of the input of a task. */
-  readonly payloadSize: number;
+  readonly offer: Offer;
   isDraining = false;
   hasEnded = false;
   deathsCount = 0;
@@ -99,17 +110,24 @@ export class SimServer {
   readonly #memory: DelegateMemory;
   readonly #holders: TaskHolders;
   readonly #queue: TaskQueue;
+  readonly #ownership: Ownership;
+  readonly #guestPools: PoolSizes;
   readonly #acceptWakeups: number[] = [];
   readonly #workerWakeups: number[] = [];
   readonly #accepts: AcceptThread[] = [];
   readonly #workers: WorkerThread[] = [];
-  readonly #checks: ConnectionChecks[] = [];
+  /** The connections of all threads. */
+  readonly #links: Links = new Map();
+  readonly #workerChecks: ConnectionChecks[] = [];
+  // Rings of dead workers that nobody has closed.
+  readonly #deadRings: SimIo[] = [];
   readonly #counters: Float64Array[] = [];
   // By the clock of each thread, which may be late by a jump.
   readonly #drainBegins: (number | undefined)[] = [];
   readonly #forced: boolean[] = [];
   readonly #dead: DeadWorker[] = [];
   readonly #ranTasks = new Set<string>();
+  readonly #servedGuests = new Set<string>();
   readonly #diedTasks = new Set<number>();
   #disturbances = 0;
   #workersDrain = false;
@@ -124,6 +142,7 @@ export class SimServer {
     this.#kernel = kernel;
     this.#canary = canary;
     this.#hooks = serverHooks;
+    const likes = random.pick<Offer['likes']>(['hand-offs', 'hand-offs', 'tasks', 'everything']);
     this.#options = {
       port: 0,
       host: '127.0.0.1',
@@ -132,7 +151,7 @@ export class SimServer {
       workerThreads: random.between(0, 3),
       slowDuration: 0,
       workerConcurrency: random.pick([1, 2, 3]),
-      taskTimeoutMs: random.pick([86_400_000, 100, 50]),
+      taskTimeoutMs: random.pick(likes === 'tasks' ? [100, 50] : [86_400_000, 100, 50]),
       taskSize: 2048,
       taskQueue: 0,
       taskQueueFull: 'refuse',
@@ -154,7 +173,11 @@ export class SimServer {
       verbose: false,
     };
     const { acceptThreads, workerThreads } = this.#options;
+    this.#guestPools = guestPools(random);
     this.#memory = createDelegateMemory({
+      handOffsPerAcceptThread:
+        workerThreads === 0 ? 0 : random.pick([1, 2, this.#options.acceptCapacity]),
+      unreadBlockSize: this.#guestPools.recvBlockSize + 2 * this.#guestPools.recvBufferSize,
       acceptThreads,
       workerThreads,
       holdersPerAcceptThread: random.pick([1, 2, this.#options.acceptCapacity]),
@@ -163,8 +186,14 @@ export class SimServer {
     });
     this.#holders = new TaskHolders(this.#memory);
     this.#queue = new TaskQueue(this.#memory, this.#holders);
-    this.payloadSize = this.#holders.payloadSize;
+    this.#ownership = new Ownership(this.#memory);
+    this.offer = {
+      payloadSize: this.#holders.payloadSize,
+      hasWorkers: workerThreads > 0,
+      likes,
+    };
     hooks.onTask = (target) => this.#onTask(target);
+    hooks.onGuest = (target) => this.#onGuest(target);
     for (let index = 0; index < acceptThreads; index++) {
       this.#acceptWakeups.push(kernel.openEventfd());
     }
@@ -222,6 +251,10 @@ export class SimServer {
       this.#replace(dead);
       return true;
     }
+    if (this.#deadRings.length > 0) {
+      if (random.chance(0.5)) this.#deadRings.shift()!.abandon();
+      return true;
+    }
     if (!this.isDraining || this.#accepts.some(({ isAlive }) => isAlive)) return false;
     if (!this.#workersDrain) {
       this.#workersDrain = true;
@@ -240,6 +273,7 @@ export class SimServer {
     this.isDraining = true;
     this.#kernel.trace?.('the server drains');
     for (const thread of this.#accepts) thread.tell('drain');
+    for (const worker of this.#workers) if (worker.isAlive) worker.tell('recall');
   }
 
   /** Nothing moves: every thread sleeps, and what it was told of was done. */
@@ -261,7 +295,10 @@ export class SimServer {
       if (thread.service.delegator.hasCompletions()) {
         this.#hooks.fail(`a result waits, and ${thread.name} sleeps`);
       }
-      if (thread.service.delegator.holdersUsed > 0 && !waitsForTimers) {
+      // What waits for a worker is not lost, and a blocking handler holds up the tasks beside it.
+      const runners = this.#ownership.runners(index);
+      const goOn = runners.filter((runner) => this.#worker(runner)?.phase !== 'blocked');
+      if (goOn.length > 0 && !waitsForTimers) {
         this.#hooks.fail(`a task of ${thread.name} never ends`);
       }
       this.#assertWaits(thread, index);
@@ -274,6 +311,11 @@ export class SimServer {
     if (openDescriptors.length > 0) fail(`descriptors are left open: ${openDescriptors}`);
     if (ios.length > 0) fail('an Io was not destroyed');
     if (this.count(Counter.connectionsOpen) !== 0) fail('connections are counted as open');
+    for (const { turns, name } of this.#workers) {
+      if (turns.ids.size > turns.pausedIds.length)
+        fail(`a handler or task of ${name} waits for what will never come`);
+    }
+    if (this.#links.size > 0) fail('connections are left');
     for (const [index, { service, io }] of this.#accepts.entries()) {
       service.connections.ending.assertAllFree();
       if (io.buffersUsed !== 0) fail('receive buffers are not back');
@@ -301,12 +343,18 @@ export class SimServer {
   #assertWaits({ name, io, service }: AcceptThread, index: number): void {
     const { table } = service.connections;
     const paused = this.#pausedIds();
-    for (const { slot, client } of this.#checks[index]!.links.values()) {
+    for (const link of this.#links.values()) {
+      const { slot, client, home } = link;
+      if (home !== index) continue;
       if (isWatched(table, slot) && !io.isInFlight(RECV, slot)) {
         this.#hooks.fail(`client ${client.id} may go away, and ${name} would not notice`);
       }
       // Or for a worker that has as many tasks as it may have.
       if (this.#queue.hasTasks() || paused.some((id) => isOf(id, client.id))) continue;
+      if (table.state(slot) === HANDED_OFF) {
+        this.#assertGuestWaits(link);
+        continue;
+      }
       if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
         this.#hooks.fail(`client ${client.id} waits for nothing, at ${name}`);
       }
@@ -317,6 +365,51 @@ export class SimServer {
     const rests = io.timerDueMs <= nowMs + REST_MS_MAX || faults.clockJump > 0;
     if (waiting > 0 && table.pool.free > 0 && !rests) {
       this.#hooks.fail(`${waiting} connections wait for ${name}, which accepts none`);
+    }
+  }
+
+  // By its number among all threads.
+  #worker(thread: number): WorkerThread | undefined {
+    return this.#workers[thread - this.#accepts.length];
+  }
+
+  #assertGuestWaits({ fd, client }: Link): void {
+    const thread = this.#ownership.threadOf(fd) ?? NONE;
+    const worker = this.#worker(thread);
+    if (worker === undefined || !worker.isAlive) {
+      this.#hooks.fail(`client ${client.id} is away, and nobody has it`);
+    }
+    // The handler that blocks it is waited for, by others too.
+    if (worker.phase === 'blocked') return;
+    const slot = this.#workerChecks[thread - this.#accepts.length]!.slotOf(fd);
+    if (slot === NONE)
+      this.#hooks.fail(`client ${client.id} is away, and ${worker.name} forgot it`);
+    if (![RECV, SEND].some((operation) => worker.io.isInFlight(operation, slot))) {
+      const t = worker.service.guests.connections!.table;
+      console.error(
+        'DBG',
+        slot,
+        'state',
+        t.state(slot),
+        'flags',
+        t.flags(slot),
+        'ids',
+        [...worker.turns.ids],
+        worker.turns.pausedIds,
+        'waiting',
+        worker.service.guests.hasWaiting,
+        'recvBlock',
+        t.recvBlock(slot),
+        'held',
+        t.heldCount(slot),
+        'resp',
+        client.conversation.responsesCount,
+        JSON.stringify(
+          client.conversation.exchanges[client.conversation.responsesCount]?.text.slice(0, 300),
+        ),
+        client.conversation.exchanges[client.conversation.responsesCount]?.id,
+      );
+      this.#hooks.fail(`client ${client.id} waits for nothing, at ${worker.name}`);
     }
   }
 
@@ -359,13 +452,46 @@ export class SimServer {
       thread.step();
     } catch (error) {
       if (!(error instanceof ThreadDeath)) throw error;
-      this.#die(thread as WorkerThread);
+      // It died while a blocking handler had it, or it dies now.
+      if (thread.phase !== 'dead') this.#die(thread as WorkerThread);
     }
+    thread.turns.unblock();
+  }
+
+  // A blocking handler runs the loop of its worker, which sleeps if it may: the world goes on
+  // within the step, and other workers may do the same within theirs.
+  #wait(worker: WorkerThread, mayWait: boolean): void {
+    const { random, faults } = this.#kernel;
+    const stepping = this.#stepping;
+    worker.phase = 'blocked';
+    worker.turns.block();
+    this.#kernel.trace?.(`${worker.name} is blocked`);
+    for (;;) {
+      this.#dieAt(faults.servesDies);
+      const goesOn = !mayWait || worker.io.hasCompletion;
+      if (goesOn && random.chance(0.5)) break;
+      this.#stepping = undefined;
+      this.#hooks.advance(!goesOn);
+      if (worker.phase !== 'blocked')
+        throw new ThreadDeath('the worker dies in a blocking handler');
+    }
+    this.#stepping = stepping;
+    hooks.turns = worker.turns;
+    worker.phase = 'tick';
+    this.#kernel.trace?.(`${worker.name} goes on`);
   }
 
   // It takes no task, whoever says that there is one.
-  #isFull({ turns }: WorkerThread): boolean {
-    return turns.ids.size === this.#options.workerConcurrency;
+  #isFull({ turns, phase, service }: WorkerThread): boolean {
+    if (phase === 'blocked' || !service.guests.hasRoom) return true;
+    return turns.tasks === this.#options.workerConcurrency;
+  }
+
+  // The worker whose code runs may die here. In a microtask it would be a rejection.
+  #dieAt(probability: number): void {
+    if (this.#dies || !this.#mayDie() || !this.#kernel.random.chance(probability)) return;
+    if (this.#inMicrotasks) this.#dies = true;
+    else throw new ThreadDeath('the worker dies with a connection');
   }
 
   // The requests whose handlers or tasks wait for a timer.
@@ -391,7 +517,13 @@ export class SimServer {
     this.deathsCount++;
     for (const id of worker.turns.ids) this.#diedTasks.add(id);
     worker.die();
-    this.#dead.push({ index: this.#workers.indexOf(worker), isRepaired: false });
+    this.#deadRings.push(worker.io);
+    const index = this.#workers.indexOf(worker);
+    const thread = this.#accepts.length + index;
+    for (const link of this.#links.values()) {
+      if (this.#ownership.threadOf(link.fd) === thread) link.hasDied = true;
+    }
+    this.#dead.push({ index, isRepaired: false });
   }
 
   // First the repair, later the replacement.
@@ -420,8 +552,14 @@ export class SimServer {
     throw new ThreadDeath('the worker dies in a task');
   }
 
+  #onGuest(target: string): void {
+    if (this.#servedGuests.has(target)) this.#hooks.fail(`${target} is served twice`);
+    this.#servedGuests.add(target);
+  }
+
   // Only mistakes of the app are news.
   #onLog(error: unknown): void {
+    if (error instanceof ThreadDeath) throw error;
     const isExpected =
       error === undefined ||
       /^(thrown by|the result has \d+ bytes)/.test(error instanceof Error ? error.message : '');
@@ -449,12 +587,16 @@ export class SimServer {
 
   #startWorker(index: number): WorkerThread {
     const kernel = this.#kernel;
-    const io = new SimIo(kernel, { ...WORKER_POOLS, blocksSize: blocksSize(WORKER_POOLS) });
-    return workerThread(`worker-${index}`, kernel, io, {
+    const pools = this.#guestPools;
+    const { acceptThreads, handOffsPerAcceptThread } = this.#memory.options;
+    const checks = new ConnectionChecks(this.#links);
+    const io = new SimIo(kernel, { ...pools, blocksSize: blocksSize(pools) }, checks);
+    const counters = new SharedArrayBuffer(COUNTERS_SIZE);
+    const worker = workerThread(`worker-${index}`, kernel, io, {
       plan: {
-        ...this.#plan(index, new SharedArrayBuffer(COUNTERS_SIZE)),
-        pools: WORKER_POOLS,
-        guests: 1,
+        ...this.#plan(index, counters),
+        pools,
+        guests: acceptThreads * handOffsPerAcceptThread,
       },
       app: COMPILED,
       wakeAcceptThread: (thread) => {
@@ -471,6 +613,52 @@ export class SimServer {
       },
       log: (_message, error) => this.#onLog(error),
     });
+    const { service } = worker;
+    io.onWait = (mayWait) => this.#wait(worker, mayWait);
+    this.#workerChecks[index] = checks;
+    checks.attach({
+      kernel,
+      thread: acceptThreads + index,
+      ownership: this.#ownership,
+      clock: service.loop.clock,
+      get connections() {
+        return service.guests.connections;
+      },
+      io,
+      counters: new Float64Array(counters, 0, COUNTERS),
+      requests: this.#options.requests,
+      drainsSinceMs: undefined,
+      clientOf: (socket) => this.#hooks.clientOf(socket),
+      attach: () => this.#hooks.fail('a worker accepts a connection'),
+      onGuestOperation: () => this.#dieAt(kernel.faults.servesDies),
+      fail: this.#hooks.fail,
+    });
+    this.#canary.spoilGuests(service, kernel);
+    this.#letGuestsDie(service);
+    return worker;
+  }
+
+  // Before and after a connection comes or goes.
+  #letGuestsDie({ guests }: WorkerService): void {
+    const { adoptDies, returnDies } = this.#kernel.faults;
+    const adopt = guests.adopt.bind(guests);
+    const depart = guests.depart.bind(guests);
+    const end = guests.end.bind(guests);
+    guests.adopt = (holder) => {
+      this.#dieAt(adoptDies);
+      adopt(holder);
+      this.#dieAt(adoptDies);
+    };
+    guests.depart = (slot) => {
+      this.#dieAt(returnDies);
+      depart(slot);
+      this.#dieAt(returnDies);
+    };
+    guests.end = (slot, reason) => {
+      this.#dieAt(returnDies);
+      end(slot, reason);
+      this.#dieAt(returnDies);
+    };
   }
 
   #startAccept(index: number): void {
@@ -493,7 +681,7 @@ export class SimServer {
       recvBlocks: Math.max(1, acceptCapacity - random.below(2) * random.below(2)),
       recvBlockSize: REQUEST_LIMITS.headSizeMax + recvBufferSize,
     };
-    const checks = new ConnectionChecks();
+    const checks = new ConnectionChecks(this.#links);
     const ioOptions = { ...pools, blocksSize: blocksSize(pools) };
     const io = this.#canary.makeIo(kernel, ioOptions, checks);
     const counters = new SharedArrayBuffer(COUNTERS_SIZE);
@@ -505,7 +693,7 @@ export class SimServer {
     };
     const thread: AcceptThread = acceptThread(`accept-${index}`, kernel, io, {
       plan,
-      app: COMPILED,
+      app: this.#options.workerThreads === 0 ? ALONE : COMPILED,
       wakeWorker: (worker) => this.#wake(this.#workerWakeups[worker]!),
       refuseConnections: () => {
         listener.refusedAtMs = kernel.nowMs;
@@ -524,7 +712,6 @@ export class SimServer {
     });
     const view = new Float64Array(counters, 0, COUNTERS);
     this.#counters.push(view);
-    this.#checks.push(checks);
     this.#canary.spoil(thread.service);
     this.#attachChecks(checks, thread, view, index);
     thread.tell('serve');
@@ -543,12 +730,17 @@ export class SimServer {
       fail: this.#hooks.fail,
       tasksWereLate: () => counters[Counter.tasksLate]! > 0,
       isDraining: () => drainBegins[index] !== undefined,
+      handOffsWereRefused: () => counters[Counter.handOffsRefused]! > 0,
+      handOffsWereLate: () => counters[Counter.handOffsLate]! > 0,
+      unreadMax: this.#memory.options.unreadBlockSize,
       holdersWereDry: () => counters[Counter.taskHoldersDry]! > 0,
       taskDied: (id: number) => this.#diedTasks.has(id),
       unixSeconds: () => unixSeconds(kernel),
     };
     checks.attach({
       kernel,
+      thread: index,
+      ownership: this.#ownership,
       clock: thread.service.loop.clock,
       connections: thread.service.connections,
       io: thread.io,

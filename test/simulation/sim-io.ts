@@ -15,6 +15,7 @@ import type { Operation } from './operation.ts';
 import {
   acceptResult,
   EBADF,
+  fileOf,
   GOES_ON,
   isReady,
   OPERATION_NAMES,
@@ -47,6 +48,8 @@ export interface IoChecks {
   /** ACCEPT, RECV, SEND and CLOSE, as they are submitted. */
   onSubmit(operation: Operation): void;
   onShutdown(fd: number, how: number): void;
+  /** The descriptor goes to another thread. */
+  onDetach(fd: number): void;
   /** The thread sees a completion that concerns a socket, from now on. */
   onReaped(socket: Socket, operation: number, result: number, isShort: boolean): void;
   onAccepted(socket: Socket, fd: number, slot: number): void;
@@ -70,6 +73,10 @@ export class SimIo implements Io {
   buffersHighWater = 0;
   /** ACCEPTs, RECVs, SENDs and CLOSEs ever submitted. */
   operationsCount = 0;
+  /** Its thread has died, and nobody has closed the ring yet: what it holds goes on. */
+  isDead = false;
+  /** Sleeps for who calls `submitAndWait`, until there is a completion if it may wait. */
+  onWait: ((wait: boolean) => void) | undefined;
   readonly #checks: IoChecks | undefined;
   readonly #freeBuffers: number[];
   readonly #submitted: Operation[] = [];
@@ -113,6 +120,7 @@ export class SimIo implements Io {
 
   detach(fd: number): void {
     if (this.holds(fd)) this.#checks?.fail('a descriptor leaves when nothing is in flight');
+    this.#checks?.onDetach(fd);
   }
 
   cancel(operation: number, slot: number, generation: number): void {
@@ -158,6 +166,7 @@ export class SimIo implements Io {
 
   submitAndWait(wait: boolean): void {
     this.submit();
+    this.onWait?.(wait);
     // A thread that has the simulation to itself sleeps by letting the world go on.
     while (wait && !this.hasCompletion) {
       if (this.kernel.progressOne()) continue;
@@ -176,7 +185,9 @@ export class SimIo implements Io {
       if (operation.operation === CANCEL) this.#cancel(operation);
       else {
         this.#hold(operation);
-        if (!random.chance(faults.lateCompletion) && this.#isReady(operation)) {
+        // The kernel looks into a backlog when it gets the accept.
+        const isLate = operation.operation !== ACCEPT && random.chance(faults.lateCompletion);
+        if (!isLate && this.#isReady(operation)) {
           this.progress(operation);
         }
       }
@@ -222,7 +233,9 @@ export class SimIo implements Io {
   }
 
   takeBuffer(): number {
-    return this.#freeBuffers.pop() ?? -1;
+    const buffer = this.#freeBuffers.pop() ?? -1;
+    this.buffersHighWater = Math.max(this.buffersHighWater, this.buffersUsed);
+    return buffer;
   }
 
   releaseBuffer(buffer: number): void {
@@ -240,6 +253,18 @@ export class SimIo implements Io {
     this.#destroyed = true;
     if (this.inFlight !== 0) this.#checks?.fail('an Io is destroyed when nothing is in flight');
     this.abandon();
+  }
+
+  /** The thread dies: its ring goes on with what it holds of sockets. `abandon` closes it. */
+  die(): void {
+    this.isDead = true;
+    this.#submitted.length = 0;
+    this.#completed.length = 0;
+    this.#reaped = 0;
+    for (const each of this.#held.splice(0)) {
+      this.#unwatch(each);
+      if (each.operation === RECV || each.operation === SEND) this.#held.push(each);
+    }
   }
 
   /** The thread is gone, and its ring with it. */
@@ -266,8 +291,11 @@ export class SimIo implements Io {
 
   /** True exactly when an operation on a descriptor is in flight. */
   holds(fd: number): boolean {
+    const file = this.kernel.file(fd);
     const isOn = (each: Operation) =>
-      each.fd === fd && (each.operation === RECV || each.operation === SEND);
+      each.fd === fd &&
+      (each.operation === RECV || each.operation === SEND) &&
+      (!this.isDead || each.file === file);
     return this.#held.some(isOn) || this.#submitted.some(isOn);
   }
 
@@ -331,7 +359,7 @@ export class SimIo implements Io {
       this.#complete(operation, result);
       return;
     }
-    const socket = this.kernel.file(operation.fd) as Socket;
+    const socket = fileOf(this.kernel, operation) as Socket;
     const buffer = this.#freeBuffers.pop()!;
     this.memory.bytes.set(socket.toServer.take(result), this.bufferOffset(buffer));
     this.buffersHighWater = Math.max(this.buffersHighWater, this.buffersUsed);
@@ -352,6 +380,7 @@ export class SimIo implements Io {
   }
 
   #post(operation: Operation, result: number, buffer: number, more: boolean): void {
+    if (this.isDead) return;
     const { fd, slot, generation } = operation;
     const kind = operation.operation;
     const file = kind === RECV || kind === SEND ? this.kernel.file(fd) : undefined;
@@ -381,6 +410,7 @@ export class SimIo implements Io {
 
   #hold(operation: Operation): void {
     const { kernel } = this;
+    operation.file = kernel.file(operation.fd);
     this.#held.push(operation);
     if (operation.operation === RECV) this.#repeatStale(operation);
     if (operation.operation === CLOSE) {
@@ -448,6 +478,7 @@ export class SimIo implements Io {
       pending: false,
       dueMs: 0,
       target: 0,
+      file: undefined,
     };
   }
 }

@@ -62,7 +62,8 @@ class SimNodeLoop implements OuterLoop {
   runMicrotasks(): void {}
 }
 
-type Phase = 'turn' | 'tick' | 'asleep' | 'ended' | 'dead';
+/** `blocked`: within a tick, a blocking handler lets the loop run. */
+type Phase = 'turn' | 'tick' | 'asleep' | 'blocked' | 'ended' | 'dead';
 
 interface Service {
   readonly loop: Loop;
@@ -110,7 +111,7 @@ export class SimThread<S extends Service = Service> {
   /** A step is possible: the thread is awake, or what it waits for is there. */
   get isRunnable(): boolean {
     if (this.phase === 'asleep') return this.io.hasCompletion;
-    return this.isAlive;
+    return this.isAlive && this.phase !== 'blocked';
   }
 
   tell(kind: Command['kind']): void {
@@ -141,11 +142,14 @@ export class SimThread<S extends Service = Service> {
     this.phase = loop.endTick() ? 'tick' : 'turn';
   }
 
-  /** The thread runs no more, wherever it was. What it shared stays as it is. */
+  /**
+   * The thread runs no more, wherever it was. What it shared stays as it is, and its ring holds
+   * what it held until it is closed.
+   */
   die(): void {
     this.phase = 'dead';
     this.turns.die();
-    this.io.abandon();
+    this.io.die();
     this.#kernel.close(this.#backendFd);
   }
 

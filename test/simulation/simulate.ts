@@ -45,7 +45,8 @@ else if (!Number.isInteger(seed) || !(runs > 0) || (values.canary !== undefined 
       `${runs} runs from seed ${seed} in ${seconds} s: ${totals.connections} connections, ` +
         `${totals.requests} requests, ${totals.operations} operations, ${totals.steps} steps, ` +
         `${totals.deaths} workers died, ${totals.late} tasks late, ` +
-        `${totals.cancelled} cancelled. All passed.\n`,
+        `${totals.cancelled} cancelled, ${totals.handedOff} connections handed off, ` +
+        `${totals.lost} of them lost with their worker. All passed.\n`,
     );
   }
 }

@@ -1,6 +1,7 @@
 // One run: a server of several threads, its clients and its kernel, under a scheduler that picks
 // what happens next. Everything follows from the seed.
 
+import { AssertionError } from '../../src/base/assert.ts';
 import { Counter } from '../../src/base/counters.ts';
 import { type Canary, HEALTHY } from './canaries.ts';
 import { Client } from './client.ts';
@@ -14,7 +15,7 @@ const STEPS_MAX = 200_000;
 /** The clock starts anywhere, also where its 32 bits wrap. */
 const CLOCK_STARTS = [1000, 2 ** 31 - 3000, 2 ** 32 - 3000];
 
-export class SimulationFailure extends Error {
+export class SimulationFailure extends AssertionError {
   override name = 'SimulationFailure';
 }
 
@@ -27,6 +28,9 @@ export interface Outcome {
   /** Tasks that overran their deadline; and ones taken back before a worker began. */
   readonly late: number;
   readonly cancelled: number;
+  /** Connections that went to workers, and those whose worker died. */
+  readonly handedOff: number;
+  readonly lost: number;
 }
 
 export interface SimulationOptions {
@@ -58,6 +62,7 @@ export class Simulation {
       clientOf: (socket) => this.#clientOf(socket),
       fail: (message) => this.#fail(message),
       countStep: () => this.#countStep(),
+      advance: (mayPass) => this.#advance(mayPass),
     });
     const count = random.between(1, 8);
     for (let id = 0; id < count; id++) {
@@ -65,7 +70,7 @@ export class Simulation {
         new Client(id, {
           kernel: this.#kernel,
           listeners: this.#server.listeners,
-          payloadSize: this.#server.payloadSize,
+          offer: this.#server.offer,
         }),
       );
     }
@@ -103,16 +108,7 @@ export class Simulation {
   }
 
   #run(): Outcome {
-    while (!this.#server.hasEnded) {
-      this.#countStep();
-      if (this.#steps > this.#drainAt || this.#clients.every(({ isDone }) => isDone)) {
-        this.#server.drain();
-      }
-      const moved = this.#step();
-      if (this.#server.hasMicrotasks) this.#server.runMicrotasks();
-      if (this.#failure !== undefined) throw this.#failure;
-      if (!moved) this.#passTime();
-    }
+    while (!this.#server.hasEnded) this.#advance(true);
     this.#server.assertNothingLeft();
     for (const client of this.#clients) this.#judge(client);
     return {
@@ -123,7 +119,22 @@ export class Simulation {
       deaths: this.#server.deathsCount,
       late: this.#server.count(Counter.tasksLate),
       cancelled: this.#server.count(Counter.tasksCancelled),
+      handedOff: this.#server.count(Counter.handedOff),
+      lost: this.#server.count(Counter.closedThreadDied),
     };
+  }
+
+  // The next step. Within that of a worker, whose blocking handler waits, others take theirs; time
+  // passes if nothing can happen and it may.
+  #advance(mayPass: boolean): void {
+    this.#countStep();
+    if (this.#steps > this.#drainAt || this.#clients.every(({ isDone }) => isDone)) {
+      this.#server.drain();
+    }
+    const moved = this.#step();
+    if (this.#server.hasMicrotasks) this.#server.runMicrotasks();
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!moved && mayPass) this.#passTime();
   }
 
   #countStep(): void {
