@@ -224,7 +224,7 @@ export class Server {
     if (this.#draining) return;
     this.#draining = true;
     this.#accepts.end(command);
-    for (const thread of this.#workers.threads) thread.tell('recall');
+    this.#workers.recall();
   }
 
   #threads(): Thread[] {

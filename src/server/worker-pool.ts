@@ -60,6 +60,7 @@ export class WorkerPool {
   readonly #queue: TaskQueue;
   readonly #looks = new HangLooks();
   #hangCheck: NodeJS.Timeout | undefined;
+  #recalled = false;
   #ending = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -96,6 +97,12 @@ export class WorkerPool {
     }
   }
 
+  /** The server drains: connections go home when they are served, also from workers to come. */
+  recall(): void {
+    this.#recalled = true;
+    for (const thread of this.threads) thread.tell('recall');
+  }
+
   /** Lets every worker return from its task, and end. */
   async end(): Promise<void> {
     this.#ending = true;
@@ -126,13 +133,15 @@ export class WorkerPool {
 
   #thread(index: number, counters: SharedArrayBuffer, holdings: SharedArrayBuffer): Thread {
     const { plan, logThread } = this.#options;
-    return new Thread(
+    const thread = new Thread(
       `worker-${index}`,
       WORKER_THREAD,
       { ...plan, index, counters, holdings },
       logThread,
       plan.options.workerHeap,
     );
+    if (this.#recalled) thread.tell('recall');
+    return thread;
   }
 
   async #watch(place: Place, index: number): Promise<void> {

@@ -6,6 +6,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
 import { anyTarget, checkHandedOff, converse } from '../support/hand-off-conversation.ts';
 import type { HttpResponse } from '../support/http-peer.ts';
 import { HttpPeer, request } from '../support/http-peer.ts';
@@ -178,6 +179,25 @@ test('a drain waits for connections that are away, and calls home those kept', a
   equal(textOf(await away.response()), '12345');
   equal(await away.ended, 'end');
   equal(await code, 0);
+});
+
+test('a worker that is replaced during a drain keeps no connection', async (t) => {
+  const own = await start(t, '-w', '1');
+  const exits = await HttpPeer.open(t, own.port);
+  await exits.ask(request('/fast?'));
+  const kept = await HttpPeer.open(t, own.port);
+  await kept.ask(request('/fast?'));
+  const begin = performance.now();
+  const code = own.stop();
+  await exits.send(request('/sync-exit'));
+  // Who has begun to ask is not silent.
+  const asked = request('/kept?');
+  await kept.send(asked.slice(0, 10));
+  await exits.ended;
+  checkHandedOff('/kept?', await kept.ask(asked.slice(10)));
+  equal(await kept.ended, 'end');
+  equal(await code, 0);
+  ok(performance.now() - begin < DRAIN_MAX_MS, 'the drain has not ended it');
 });
 
 test('without workers a handler for a loop runs in the accept thread', async (t) => {
