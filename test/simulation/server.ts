@@ -311,9 +311,10 @@ export class SimServer {
     if (openDescriptors.length > 0) fail(`descriptors are left open: ${openDescriptors}`);
     if (ios.length > 0) fail('an Io was not destroyed');
     if (this.count(Counter.connectionsOpen) !== 0) fail('connections are counted as open');
-    for (const { turns, name } of this.#workers) {
-      if (turns.ids.size > turns.pausedIds.length)
+    for (const { turns, name, phase } of this.#workers) {
+      if (phase === 'ended' && turns.ids.size > turns.pausedIds.length) {
         fail(`a handler or task of ${name} waits for what will never come`);
+      }
     }
     if (this.#links.size > 0) fail('connections are left');
     for (const [index, { service, io }] of this.#accepts.entries()) {
@@ -635,6 +636,7 @@ export class SimServer {
     });
     this.#canary.spoilGuests(service, kernel);
     this.#letGuestsDie(service);
+    if (this.isDraining) worker.tell('recall');
     return worker;
   }
 
