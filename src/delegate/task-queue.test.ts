@@ -36,9 +36,15 @@ class Fixture {
     return holder;
   }
 
-  finish(holder: number): void {
+  /** The accept thread wants a task back that no worker has begun. */
+  takeBack(holder: number): void {
+    equal(this.holders.tryRun(holder, 0), true);
+    this.finish(holder, 0);
+  }
+
+  finish(holder: number, thread = WORKER): void {
     this.holders.setStatus(holder, 200);
-    this.holders.markDone(holder, WORKER);
+    this.holders.markDone(holder, thread);
     this.holders.markFree(holder);
   }
 }
@@ -177,6 +183,50 @@ test('a queue that moved on by a lap while a worker looked is not empty', () => 
     } finally {
       Atomics.load = load;
     }
+  }
+});
+
+test('tasks that are taken back fill no cells, however many they are', () => {
+  for (const start of STARTS) {
+    const fixture = new Fixture(start);
+    const { queue } = fixture;
+    for (let round = 0; round < 5 * queue.capacity; round++) {
+      for (let holder = 0; holder < HOLDERS; holder++) {
+        fixture.push(holder);
+        fixture.takeBack(holder);
+      }
+      equal(queue.size, HOLDERS);
+    }
+    fixture.push(4);
+    fixture.push(1);
+    // Each has the place of the first that was taken back.
+    deepEqual([fixture.take(), fixture.take(), fixture.take()], [1, 4, NONE]);
+    equal(queue.size, 0);
+    fixture.push(4);
+    deepEqual([fixture.take(), fixture.take()], [4, NONE]);
+  }
+});
+
+test('a task that has the place of one taken back is not lost when a worker passes it', () => {
+  // Before the new task is queued, or after it: the worker looks for it there, or does not.
+  for (const finds of [false, true]) {
+    const fixture = new Fixture();
+    const { holders, queue } = fixture;
+    fixture.push(3);
+    fixture.takeBack(3);
+    holders.build(3, 0, 0, 0, 0);
+    const { markQueued } = holders;
+    let taken = NONE;
+    holders.markQueued = (holder, thread, position) => {
+      if (!finds) taken = queue.take(WORKER);
+      markQueued.call(holders, holder, thread, position);
+      if (finds) taken = queue.take(WORKER);
+    };
+    queue.push(3, 0);
+    holders.markQueued = markQueued;
+    equal(taken, finds ? 3 : NONE);
+    equal(queue.take(WORKER), finds ? NONE : 3);
+    equal(queue.size, 0);
   }
 });
 

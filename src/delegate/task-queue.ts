@@ -21,9 +21,10 @@
 // the queue counts as empty: that producer wakes a worker after it has published.
 // The lap is why a cell is never cleared: what an earlier lap left there is of the wrong lap.
 //
-// No cell is overwritten before it was taken: a holder is in the queue at most once, because it
-// becomes free only after it ran, which is after `head` passed it. So `tail - head` is at most the
-// number of holders H, and N >= H: position p is claimed only after `head` passed p - N.
+// No cell is overwritten before it was taken: a holder is in the queue at most once. It becomes
+// free after it ran, which is after `head` passed it; or when its task was taken back, and then its
+// entry stays, and is that of its next task. So `tail - head` is at most the number of holders H,
+// and N >= H: position p is claimed only after `head` passed p - N.
 //
 // The entry alone does not give the task to a worker: it must then change the holder from QUEUED
 // to RUNNING. If that fails, the entry meant nothing, and the worker takes the next one. This makes
@@ -45,6 +46,7 @@ import {
   lapOf,
 } from './layout.ts';
 import type { TaskHolders } from './task-holders.ts';
+import { QUEUED } from './task-holders.ts';
 
 export class TaskQueue {
   /** The number of cells. */
@@ -87,10 +89,33 @@ export class TaskQueue {
    * those found this position not yet published and went back to sleep.
    */
   push(holder: number, thread: number): number {
+    const left = this.#holders.queuePosition(holder);
+    if (this.#isEntry(left, holder)) return this.#pushAt(left, holder, thread);
     let position = Atomics.add(this.#words, this.#tail, 1);
     // QUEUED comes after the claim, so that the position of a QUEUED holder is always its own.
     this.#holders.markQueued(holder, thread, position);
     position = this.#publishFrom(position, holder);
+    return this.#wakeups(position);
+  }
+
+  // With the entry that the holder has left in the queue, whose task was taken back. A worker that
+  // passes it from here on finds the holder QUEUED; of one that has just passed it, the look of the
+  // state tells, or the holder is queued once more, as after a death.
+  #pushAt(position: number, holder: number, thread: number): number {
+    this.#holders.markQueued(holder, thread, position);
+    const isLost = this.hasPassed(holder) && this.#holders.state(holder) === QUEUED;
+    return this.#wakeups(isLost ? this.pushAgain(holder) : position);
+  }
+
+  // True exactly when `head` has not passed the position, and the holder is what lies there.
+  #isEntry(position: number, holder: number): boolean {
+    if (((Atomics.load(this.#words, this.#head) - position) | 0) > 0) return false;
+    const cell = Atomics.load(this.#words, this.#cells + (position & this.#mask));
+    return cell === cellOf(position, this.#shift, holder);
+  }
+
+  // How many entries there are from a position on.
+  #wakeups(position: number): number {
     const wakeups = (Atomics.load(this.#words, this.#tail) - position) | 0;
     assert(wakeups >= 1, 'the tail is behind every position that was claimed');
     return wakeups;
@@ -144,11 +169,14 @@ export class TaskQueue {
     return ((head - this.#holders.queuePosition(holder)) | 0) > 0;
   }
 
-  /** Queues a holder again that `hasPassed`. The caller then wakes all workers. Control plane. */
-  pushAgain(holder: number): void {
+  /**
+   * Queues a holder again that `hasPassed`. Answers its position. After a death the caller then
+   * wakes all workers.
+   */
+  pushAgain(holder: number): number {
     const position = Atomics.add(this.#words, this.#tail, 1);
     this.#holders.setQueuePosition(holder, position);
-    this.#publishFrom(position, holder);
+    return this.#publishFrom(position, holder);
   }
 
   // Publishes at a position that was claimed, or at a later one. Answers which it was.
