@@ -49,6 +49,7 @@ export class AcceptService implements LoopClient {
   readonly loop: Loop;
   readonly delegator: Delegator;
   readonly connections: Connections;
+  readonly handOffs: HandOffs | undefined;
   readonly #delegation: AcceptThreadDelegation;
   readonly #listeners: Listeners;
   readonly #drain: Drain;
@@ -92,7 +93,7 @@ export class AcceptService implements LoopClient {
           )
         : undefined;
     const refused = new Int32Array(plan.refusedTasks);
-    const handOffs =
+    this.handOffs =
       app.connections.length === 0
         ? undefined
         : new HandOffs({
@@ -116,7 +117,7 @@ export class AcceptService implements LoopClient {
       exchanges: exchangesFor(acceptCapacity),
       inlineRunner: runner,
       tasks: app.tasks.length,
-      handOffs,
+      handOffs: this.handOffs,
       hasWorkers: workerThreads > 0,
       onUserCode: () => this.loop.userCodeRan(),
       runMicrotasks: () => this.loop.runMicrotasks(),
@@ -126,7 +127,7 @@ export class AcceptService implements LoopClient {
       app,
       counters,
       delegation: this.#delegation,
-      departures: handOffs,
+      departures: this.handOffs,
       capacity: acceptCapacity,
       rows: plan.rows,
       ...pools,
@@ -134,7 +135,7 @@ export class AcceptService implements LoopClient {
       log,
     });
     this.#delegation.attach(this.connections);
-    handOffs?.attach(this.connections);
+    this.handOffs?.attach(this.connections);
     this.#listeners = new Listeners(this.connections.table);
     // Each reserves slots before their connections come: none may take them all.
     const share = Math.max(1, Math.floor(acceptCapacity / (2 * listeners)));

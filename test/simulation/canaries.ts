@@ -65,6 +65,13 @@ class ClosesEarly extends SimIo {
   }
 }
 
+class ForgetsDeadRings extends SimIo {
+  override shutdown(fd: number, how: number): void {
+    const isHeld = this.kernel.ios.some((io) => io.isDead && io.holds(fd));
+    if (!isHeld) super.shutdown(fd, how);
+  }
+}
+
 class TouchesMemory extends SimIo {
   override send(fd: number, offset: number, size: number, slot: number, generation: number): void {
     super.send(fd, offset, size, slot, generation);
@@ -178,6 +185,8 @@ export const CANARIES: Readonly<Record<string, Canary>> = {
       };
     },
   },
+  /** A connection is closed while the ring of the worker that died with it may hold it. */
+  'forgets-dead-rings': withIo(ForgetsDeadRings),
   /** The loop is not told that code of the app ran, which may go on in a microtask. */
   'forgets-app': {
     ...HEALTHY,

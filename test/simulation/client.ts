@@ -197,7 +197,8 @@ function makeScript(
   client: number,
   offer: Offer,
 ): { exchanges: Exchange[]; tail: string } {
-  const count = random.chance(0.1) ? random.below(40) : random.below(6);
+  const isLong = random.chance(offer.likes === 'tasks' ? 0.5 : 0.1);
+  const count = isLong ? random.below(40) : random.below(6);
   const exchanges: Exchange[] = [];
   for (let index = 0; index < count; index++) {
     exchanges.push(validExchange(random, client * 100 + index, offer));

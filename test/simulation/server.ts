@@ -319,6 +319,7 @@ export class SimServer {
     if (this.#links.size > 0) fail('connections are left');
     for (const [index, { service, io }] of this.#accepts.entries()) {
       service.connections.ending.assertAllFree();
+      service.handOffs?.assertAllFree();
       if (io.buffersUsed !== 0) fail('receive buffers are not back');
       if (service.loop.timers.count !== 0) fail('timers are set that nobody waits for');
       const { turns } = this.#accepts[index]!;
@@ -464,13 +465,14 @@ export class SimServer {
   #wait(worker: WorkerThread, mayWait: boolean): void {
     const { random, faults } = this.#kernel;
     const stepping = this.#stepping;
+    const isLate = random.pick([0, 0.5, 0.95]);
     worker.phase = 'blocked';
     worker.turns.block();
     this.#kernel.trace?.(`${worker.name} is blocked`);
     for (;;) {
       this.#dieAt(faults.servesDies);
       const goesOn = !mayWait || worker.io.hasCompletion;
-      if (goesOn && random.chance(0.5)) break;
+      if (goesOn && !random.chance(isLate)) break;
       this.#stepping = undefined;
       this.#hooks.advance(!goesOn);
       if (worker.phase !== 'blocked')

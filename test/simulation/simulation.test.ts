@@ -29,6 +29,8 @@ test(`the server keeps its promises in ${RUNS} simulated runs`, async (context) 
   ok(totals.deaths > 0);
   ok(totals.late > 0);
   ok(totals.cancelled > 0);
+  ok(totals.handedOff > RUNS / 2);
+  ok(totals.lost > 0);
 });
 
 test('the same seed is the same run, event for event', async () => {
