@@ -65,6 +65,8 @@ class Bench {
       beginTick: () => {},
       onCompletion: () => {},
       runMessages: () => false,
+      expectsMessages: () => false,
+      hasMessages: () => false,
       runDeferred: (budget) => this.guests.connections!.runDeferred(budget),
       runSends: () => {},
       onTimer: () => {},

@@ -387,30 +387,6 @@ export class SimServer {
     if (slot === NONE)
       this.#hooks.fail(`client ${client.id} is away, and ${worker.name} forgot it`);
     if (![RECV, SEND].some((operation) => worker.io.isInFlight(operation, slot))) {
-      const t = worker.service.guests.connections!.table;
-      console.error(
-        'DBG',
-        slot,
-        'state',
-        t.state(slot),
-        'flags',
-        t.flags(slot),
-        'ids',
-        [...worker.turns.ids],
-        worker.turns.pausedIds,
-        'waiting',
-        worker.service.guests.hasWaiting,
-        'recvBlock',
-        t.recvBlock(slot),
-        'held',
-        t.heldCount(slot),
-        'resp',
-        client.conversation.responsesCount,
-        JSON.stringify(
-          client.conversation.exchanges[client.conversation.responsesCount]?.text.slice(0, 300),
-        ),
-        client.conversation.exchanges[client.conversation.responsesCount]?.id,
-      );
       this.#hooks.fail(`client ${client.id} waits for nothing, at ${worker.name}`);
     }
   }
