@@ -120,7 +120,6 @@ export class AcceptService implements LoopClient {
       handOffs: this.handOffs,
       hasWorkers: workerThreads > 0,
       onUserCode: () => this.loop.userCodeRan(),
-      runMicrotasks: () => this.loop.runMicrotasks(),
     });
     this.connections = new Connections({
       loop: this.loop,
@@ -200,6 +199,10 @@ export class AcceptService implements LoopClient {
     return this.delegator.hasCompletions();
   }
 
+  hasWork(): boolean {
+    return this.connections.hasWork;
+  }
+
   runDeferred(budget: number): boolean {
     return this.connections.runDeferred(budget);
   }
@@ -226,7 +229,7 @@ export class AcceptService implements LoopClient {
 
   prepareSleep(): boolean {
     // Timers run out behind the send phase: what they answered goes with the next tick.
-    return !this.connections.hasSends && this.delegator.sleep();
+    return !this.hasWork() && this.delegator.sleep();
   }
 
   endSleep(): void {

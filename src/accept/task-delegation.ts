@@ -19,8 +19,8 @@ import type { HandOffs } from './hand-offs.ts';
 import { TaskCalls } from './task-calls.ts';
 
 const ACCEPTED = 0;
-/** Behind so many results, who waits for them goes on. */
-const RESULTS_AT_ONCE = 8;
+/** The most results in a tick that handlers wait for: they go on behind it. */
+const AWAITED_PER_TICK = 16;
 /** RFC 9110 section 15.5.15: the target does not fit a task holder. */
 const URI_TOO_LONG = 414;
 /** RFC 9110 section 15.6.4: every holder of the thread is taken, or the task is not safe to run. */
@@ -45,8 +45,6 @@ export interface AcceptThreadDelegationOptions {
   readonly hasWorkers: boolean;
   /** Tells the loop that code of the user is going to run. */
   readonly onUserCode: () => void;
-  /** Lets those go on who wait for a promise. */
-  readonly runMicrotasks: () => void;
 }
 
 export class AcceptThreadDelegation implements TaskDelegation {
@@ -65,7 +63,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
   readonly #holderOf: Int32Array;
   readonly #calls: TaskCalls;
   readonly #onUserCode: () => void;
-  readonly #runMicrotasks: () => void;
+  // Results in this tick that handlers wait for.
+  #settled = 0;
   #connections: Connections | undefined;
 
   constructor(options: AcceptThreadDelegationOptions) {
@@ -80,7 +79,6 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#tasks = options.tasks;
     this.#handOffs = options.handOffs;
     this.#onUserCode = options.onUserCode;
-    this.#runMicrotasks = options.runMicrotasks;
     this.#calls = new TaskCalls(options.delegator.holders, (holder) => this.#abandon(holder));
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
@@ -224,12 +222,13 @@ export class AcceptThreadDelegation implements TaskDelegation {
   /** The message phase of a tick: results of the workers. */
   runCompletions(budget: number): boolean {
     if (!this.#delegator.takeCompletions()) return false;
+    this.#settled = 0;
     for (let done = 0; done < budget; done++) {
       const holder = this.#delegator.nextCompletion();
       if (holder === NONE) return false;
       this.#onDone(holder);
       // Who has its result may delegate again before the workers run out of tasks.
-      if (done % RESULTS_AT_ONCE === RESULTS_AT_ONCE - 1) this.#runMicrotasks();
+      if (this.#settled === AWAITED_PER_TICK) break;
     }
     return this.#delegator.hasCompletions();
   }
@@ -250,8 +249,10 @@ export class AcceptThreadDelegation implements TaskDelegation {
     const exchange = holders.exchange(holder);
     count(this.#counters, Counter.tasksCompleted);
     if (exchange === NONE) {
-      if (this.#calls.settle(holder)) this.#onUserCode();
-      else count(this.#counters, Counter.completionsStale);
+      if (this.#calls.settle(holder)) {
+        this.#settled++;
+        this.#onUserCode();
+      } else count(this.#counters, Counter.completionsStale);
     } else {
       if (this.#holderOf[exchange] === holder) this.#holderOf[exchange] = NONE;
       const kind = holders.outputKind(holder);

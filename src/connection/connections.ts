@@ -148,9 +148,9 @@ export class Connections {
     this.#sendSide.flush();
   }
 
-  /** True exactly when something was written since the send phase: the thread must not sleep. */
-  get hasSends(): boolean {
-    return this.#sendSide.isQueued;
+  /** True exactly when something was written or put off: the thread must not sleep. */
+  get hasWork(): boolean {
+    return this.#sendSide.isQueued || this.#deferred.count > 0;
   }
 
   /** The release phase of a tick. */

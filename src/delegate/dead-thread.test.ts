@@ -22,16 +22,18 @@ class Fixture {
   readonly holders = new TaskHolders(this.memory);
   woken: string[] = [];
 
-  delegate(acceptThread: number, slot = 0): number {
-    return this.delegators[acceptThread]!.delegate(0, slot, 7, Buffer.from('/in'), 0, 3);
+  delegate(acceptThread: number, slot = 0, deadlineMs = 0): number {
+    const delegator = this.delegators[acceptThread]!;
+    return delegator.delegate(0, slot, 7, Buffer.from('/in'), 0, 3, deadlineMs);
   }
 
-  repair(): [failed: number, requeued: number] {
+  repair(nowMs = 0): [failed: number, requeued: number] {
     this.woken = [];
-    const { failed, requeued } = repairDeadWorker(this.memory, 1, {
-      wakeAcceptThread: (index) => this.woken.push(`accept-${index}`),
-      wakeWorker: (index) => this.woken.push(`worker-${index}`),
-    });
+    const wakeups = {
+      wakeAcceptThread: (index: number) => this.woken.push(`accept-${index}`),
+      wakeWorker: (index: number) => this.woken.push(`worker-${index}`),
+    };
+    const { failed, requeued } = repairDeadWorker(this.memory, 1, wakeups, nowMs);
     return [failed, requeued];
   }
 
@@ -76,6 +78,18 @@ test('the task of a dead worker fails, at the accept thread that delegated it', 
   deepEqual(fixture.results(0), [{ slot: 4, status: 200, size: 0 }]);
   deepEqual(fixture.repair(), [0, 0]);
   for (const delegator of fixture.delegators) delegator.assertAllFree();
+});
+
+test('a task that was late when its worker was ended is late, and has not failed', () => {
+  const fixture = new Fixture();
+  fixture.delegate(1, 5, 1000);
+  fixture.intakes[1]!.take();
+  deepEqual(fixture.repair(1000), [1, 0]);
+  deepEqual(fixture.results(1), [{ slot: 5, status: 504, size: 0 }]);
+  fixture.delegate(1, 5, 1001);
+  fixture.intakes[1]!.take();
+  deepEqual(fixture.repair(1000), [1, 0]);
+  deepEqual(fixture.results(1), [{ slot: 5, status: 500, size: 0 }]);
 });
 
 test('every thread is woken, because the dead one may have been about to', () => {
@@ -131,8 +145,8 @@ test('a task that a living worker begins at the same moment is run once', () => 
 test('only the number of a worker is repaired', () => {
   const { memory } = new Fixture();
   const wakeups = { wakeAcceptThread: () => {}, wakeWorker: () => {} };
-  throws(() => repairDeadWorker(memory, 3, wakeups), /the worker existed/);
-  throws(() => repairDeadWorker(memory, -1, wakeups), /the worker existed/);
+  throws(() => repairDeadWorker(memory, 3, wakeups, 0), /the worker existed/);
+  throws(() => repairDeadWorker(memory, -1, wakeups, 0), /the worker existed/);
 });
 
 test('a result that was not published before its worker died is found, and no other twice', () => {

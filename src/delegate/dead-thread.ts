@@ -5,12 +5,21 @@
 // to run no more, and before its number is given away. `layout.ts` has the table of what is left.
 
 import { assert } from '../base/assert.ts';
+import { msBetween } from '../base/clock.ts';
 import { CompletionStack } from './completion-stack.ts';
 import { HandOffRecords } from './hand-off-records.ts';
 import type { DelegateMemory } from './layout.ts';
 import { acceptSleepers, workerSleepers } from './sleepers.ts';
-import { STATUS_FAILED } from './task.ts';
-import { BUILDING, CONNECTION, DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
+import { STATUS_FAILED, STATUS_LATE } from './task.ts';
+import {
+  BUILDING,
+  CONNECTION,
+  DONE,
+  NO_DEADLINE,
+  QUEUED,
+  RUNNING,
+  TaskHolders,
+} from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 
 /** The eventfds: both are written without asking who sleeps. */
@@ -20,7 +29,7 @@ export interface Wakeups {
 }
 
 export interface Repair {
-  /** Tasks that ran in the dead thread: done with status 500. */
+  /** Tasks that ran in the dead thread: done with status 500, or 504 behind their deadline. */
   readonly failed: number;
   /** Which tasks these were. */
   readonly failedTasks: readonly number[];
@@ -31,11 +40,17 @@ export interface Repair {
 /**
  * Ends what worker `worker` was doing when it died, and wakes every thread that it may have been
  * about to wake, or that another one may have counted on it for. A second call finds nothing.
+ * `nowMs` is the time of the clock that deadlines are of.
  *
  * A task that the thread had marked as done may have been published or not, and only its accept
  * thread can tell: it is ORPHANED, and told of the death.
  */
-export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups: Wakeups): Repair {
+export function repairDeadWorker(
+  memory: DelegateMemory,
+  worker: number,
+  wakeups: Wakeups,
+  nowMs: number,
+): Repair {
   const { acceptThreads, workerThreads } = memory.options;
   assert(worker >= 0 && worker < workerThreads, 'the worker existed');
   const thread = acceptThreads + worker;
@@ -54,7 +69,9 @@ export function repairDeadWorker(memory: DelegateMemory, worker: number, wakeups
     const state = holders.state(holder);
     if (state === RUNNING && holders.thread(holder) === thread) {
       failedTasks.push(holders.taskIndex(holder));
-      holders.setStatus(holder, STATUS_FAILED);
+      const deadlineMs = holders.deadlineMs(holder);
+      const isLate = deadlineMs !== NO_DEADLINE && msBetween(deadlineMs, nowMs) >= 0;
+      holders.setStatus(holder, isLate ? STATUS_LATE : STATUS_FAILED);
       holders.markDone(holder, thread);
       stacks[holders.acceptThread(holder)]!.push(holder);
     } else if (state === DONE && holders.tryOrphan(holder, thread)) {

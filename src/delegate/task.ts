@@ -54,6 +54,8 @@ export interface Task<Input = never> {
 
 export const STATUS_OK = 200;
 export const STATUS_FAILED = 500;
+/** RFC 9110 section 15.6.5. */
+export const STATUS_LATE = 504;
 
 export class BoundTask implements Task<unknown> {
   readonly server: TaskServer;

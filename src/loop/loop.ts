@@ -4,7 +4,7 @@
 // does. A turn is one tick after another until Node has something to do: one of its timers is due,
 // its backend descriptor is readable, or code of the user ran and may have queued an immediate or
 // I/O, which cannot be seen from outside. Then Node gets its turn, and the next immediate is ours.
-// What promises have queued runs within the tick.
+// What promises have queued runs behind each tick.
 //
 // A tick is cut where the thread may sleep: `beginTick`, the `Io`, `endTick`. `run` does these in a
 // row; a simulation, whose threads sleep beside each other in a single real one, step by step.
@@ -42,6 +42,8 @@ export interface LoopClient {
   /** True exactly when another thread is likely to send a message soon. */
   expectsMessages(): boolean;
   hasMessages(): boolean;
+  /** True exactly when there is something to do or to send that needs no completion. */
+  hasWork(): boolean;
   /** Phase 3: what earlier phases put off. */
   runDeferred(budget: number): boolean;
   /** Phase 4: one send for each connection that has something to say. */
@@ -99,8 +101,6 @@ export class Loop {
   // True exactly when it did, and microtasks were not run since.
   #microtasksDue = false;
   #inMicrotasks = false;
-  // True exactly within `runUntil`.
-  #nested = false;
   // True exactly when the thread sleeps, or may sleep, in phase 7.
   #sleeping = false;
   #turnTicks = 0;
@@ -172,9 +172,7 @@ export class Loop {
     client.beginTick();
     this.#completions(client); // 1
     const moreMessages = client.runMessages(MESSAGES_PER_TICK); // 2
-    this.runMicrotasks();
     const moreDeferred = client.runDeferred(DEFERRED_PER_TICK); // 3
-    this.runMicrotasks();
     client.runSends(); // 4
     const moreTimers = this.#sweepTimers(client); // 5
     client.runReleases(); // 6
@@ -188,26 +186,18 @@ export class Loop {
 
   /** After phase 7. Answers whether another tick of this turn follows. */
   endTick(): boolean {
+    const client = this.#client!;
     if (this.#sleeping) {
-      this.#client!.endSleep();
+      client.endSleep();
       this.#hasSpun = false;
-    } else if (!this.#moreWork && this.io.completionsReady === 0) this.#idle();
+    }
+    if (this.#microtasksDue) this.#runMicrotasks();
+    const hasWork = this.#moreWork || this.io.completionsReady > 0 || client.hasWork();
+    if (!this.#sleeping && !hasWork) this.#idle(client);
     this.clock.update();
     if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
     this.#turnTicks++;
     return !this.#yield && (this.#turnTicks < TICKS_PER_TURN || !this.#userCodeRan);
-  }
-
-  /**
-   * Runs what promises have queued, if code of the user ran. What awaits something that is there
-   * goes on before the sends, and its response is one of them.
-   */
-  runMicrotasks(): void {
-    if (!this.#microtasksDue || this.#nested) return;
-    this.#microtasksDue = false;
-    this.#inMicrotasks = true;
-    this.#nodeLoop.runMicrotasks();
-    this.#inMicrotasks = false;
   }
 
   /**
@@ -216,7 +206,6 @@ export class Loop {
    * it after the current tick.
    */
   runUntil(isDone: () => boolean): void {
-    this.#nested = true;
     while (!isDone()) {
       this.#yield = false;
       this.#userCodeRan = false;
@@ -225,7 +214,6 @@ export class Loop {
       if (this.#sleeping) this.#client!.endSleep();
       this.clock.update();
     }
-    this.#nested = false;
     this.userCodeRan();
     this.#yield = true;
   }
@@ -244,6 +232,15 @@ export class Loop {
     }
   }
 
+  // What waits for a promise goes on when all that was said before is on its way: it may break its
+  // connection off.
+  #runMicrotasks(): void {
+    this.#inMicrotasks = true;
+    this.#nodeLoop.runMicrotasks();
+    this.#inMicrotasks = false;
+    this.#microtasksDue = false;
+  }
+
   #completions(client: LoopClient): void {
     const io = this.io;
     let taken = 0;
@@ -260,8 +257,7 @@ export class Loop {
   }
 
   // Under load there is a completion and no need to sleep. Without one, Node looks first.
-  #idle(): void {
-    const client = this.#client!;
+  #idle(client: LoopClient): void {
     if (this.#spins && this.#spinner.spin(client)) return;
     this.#hasSpun = true;
     if (this.#userCodeRan) this.#yield = true;

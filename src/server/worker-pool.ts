@@ -157,7 +157,9 @@ export class WorkerPool {
 
   async #replace(place: Place, index: number, error: Error | undefined): Promise<void> {
     const { plan, wakeups, log } = this.#options;
-    const { failedTasks } = repairDeadWorker(plan.delegateMemory, index, wakeups);
+    this.#clock.update();
+    const { nowMs } = this.#clock;
+    const { failedTasks } = repairDeadWorker(plan.delegateMemory, index, wakeups, nowMs);
     const backoff = place.deaths.add();
     const names = failedTasks.map((task) => place.thread.tasks[task] ?? String(task));
     const ran =

@@ -67,6 +67,7 @@ class Bench {
       runMessages: () => false,
       expectsMessages: () => false,
       hasMessages: () => false,
+      hasWork: () => false,
       runDeferred: (budget) => this.guests.connections!.runDeferred(budget),
       runSends: () => {},
       onTimer: () => {},

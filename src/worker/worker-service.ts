@@ -147,6 +147,10 @@ export class WorkerService implements LoopClient {
     return this.#intake.hasTasks();
   }
 
+  hasWork(): boolean {
+    return this.guests.connections?.hasWork === true;
+  }
+
   runDeferred(budget: number): boolean {
     const { connections } = this.guests;
     const more = connections?.runDeferred(budget) === true;
@@ -172,7 +176,7 @@ export class WorkerService implements LoopClient {
 
   // A worker that may not take what is new sleeps through it.
   prepareSleep(): boolean {
-    if (this.guests.connections?.hasSends === true) return false;
+    if (this.hasWork()) return false;
     this.#isSleeper = this.#mayTake;
     return !this.#isSleeper || this.#intake.sleep();
   }

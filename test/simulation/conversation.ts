@@ -216,7 +216,7 @@ export class Conversation {
     if (status === 503 && exchange.isHandedOff) return circumstances.handOffsWereRefused();
     if (status === 504 && exchange.isHandedOff) return circumstances.handOffsWereLate();
     if (!exchange.isDelegated) return false;
-    if (status === 504) return circumstances.tasksWereLate();
+    if (status === 504) return circumstances.tasksWereLate() || circumstances.taskDied(exchange.id);
     if (status === 503) return circumstances.holdersWereDry();
     return status === 500 && circumstances.taskDied(exchange.id);
   }

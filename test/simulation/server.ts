@@ -511,10 +511,12 @@ export class SimServer {
     if (!dead.isRepaired) {
       dead.isRepaired = true;
       if (!this.#canary.repairs) return;
-      const repair = repairDeadWorker(this.#memory, index, {
-        wakeAcceptThread: (thread) => this.#kernel.writeEventfd(this.#acceptWakeups[thread]!),
-        wakeWorker: (worker) => this.#kernel.writeEventfd(this.#workerWakeups[worker]!),
-      });
+      const kernel = this.#kernel;
+      const wakeups = {
+        wakeAcceptThread: (thread: number) => kernel.writeEventfd(this.#acceptWakeups[thread]!),
+        wakeWorker: (worker: number) => kernel.writeEventfd(this.#workerWakeups[worker]!),
+      };
+      const repair = repairDeadWorker(this.#memory, index, wakeups, kernel.nowMs | 0);
       this.#kernel.trace?.(`worker-${index} is repaired: ${JSON.stringify(repair)}`);
       return;
     }
