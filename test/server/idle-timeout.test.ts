@@ -25,8 +25,9 @@ const HALF_CASES: [name: string, say: (peer: HttpPeer) => Promise<unknown>][] = 
 
 for (const [name, say] of CASES) {
   test(`a connection is ended that ${name}`, async (t) => {
-    const peer = await HttpPeer.open(t, server().port);
+    const { port } = server();
     const begin = performance.now();
+    const peer = await HttpPeer.open(t, port);
     await say(peer);
     const silent = performance.now();
     deepEqual(await peer.rest(), { by: 'end', bytes: '' });
