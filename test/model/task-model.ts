@@ -1,8 +1,10 @@
-// The algorithms of `src/delegate` as a model: two accept threads delegate tasks, two workers run
-// them, one of which may die at any of its steps, and the main thread repairs what it left. A step
-// is one atomic operation on shared memory, with what its thread does alone before the next one.
+// The algorithms of `src/delegate` as a model: two accept threads delegate tasks, and take some
+// back that no worker has begun; two workers run them, one of which may die at any of its steps,
+// and the main thread repairs what it left. A step is one atomic operation on shared memory, with
+// what its thread does alone before the next one.
 //
-//     task-queue.ts         push: PUSH_*, take: TAKE_*, pushAgain: REPAIR_AGAIN_*
+//     task-queue.ts         push: PUSH_*, with the entry of a task that was taken back: REUSE_*;
+//                           take: TAKE_*, pushAgain: REPAIR_AGAIN_*
 //     task-holders.ts       the state words
 //     completion-stack.ts   push: FINISH_*, REPAIR_PUSH_*; takeAll: COLLECT_*
 //     dead-thread.ts        REPAIR_*
@@ -24,7 +26,11 @@ export type Mistake =
   /** A cell is not checked for its lap. */
   | 'lap-ignored'
   /** What a dead worker took and did not begin is not queued again. */
-  | 'taken-lost';
+  | 'taken-lost'
+  /** A task that was taken back leaves its entry, and the next one of its holder has another. */
+  | 'entry-left'
+  /** It has that entry, and nobody looks whether a worker has just passed it. */
+  | 'entry-passed';
 
 export interface Scale {
   /** By accept thread: its holders. */
@@ -33,11 +39,13 @@ export interface Scale {
   readonly tasks: readonly [number, number];
   /** How often a worker dies at most. */
   readonly deaths: number;
+  /** How many tasks are taken back at most. */
+  readonly takenBack: number;
 }
 
 const CELLS = 4;
 const HOLDERS = 2;
-const TASKS_MAX = 3;
+const TASKS_MAX = 6;
 const NONE = 255;
 /** The worker that may die; they are alike. */
 const MORTAL = 1;
@@ -71,7 +79,8 @@ const MAIN = WORKER + 2 * WORKER_SIZE;
 const MAIN_SIZE = 5;
 const [MAIN_TOP, BEREAVED] = [2, 4];
 const DEATHS_LEFT = MAIN + MAIN_SIZE;
-const RAN = DEATHS_LEFT + 1;
+const BACK_LEFT = DEATHS_LEFT + 1;
+const RAN = BACK_LEFT + 1;
 const DELIVERED = RAN + TASKS_MAX;
 const SIZE = DELIVERED + TASKS_MAX;
 
@@ -87,6 +96,11 @@ const DELIVER = 7;
 const FREE_DONE = 8;
 const FREE_ORPHANED = 9;
 const COLLECT_LATE = 10;
+const REUSE_HEAD = 11;
+const REUSE_CELL = 12;
+const REUSE_QUEUED = 13;
+const REUSE_PASSED = 14;
+const REUSE_STATE = 15;
 
 const TAKE_CELL = 1;
 const TAKE_MOVE = 2;
@@ -122,7 +136,7 @@ export class TaskModel implements Model {
   // The state that a step changes, and its threads' words.
   readonly #s: Uint8Array = new Uint8Array(SIZE);
 
-  constructor(mistake: Mistake, { shares, tasks, deaths }: Scale) {
+  constructor(mistake: Mistake, { shares, tasks, deaths, takenBack }: Scale) {
     must(shares[0] + shares[1] === HOLDERS && tasks[0] + tasks[1] <= TASKS_MAX, 'it fits a state');
     this.#mistake = mistake;
     this.#first = [0, shares[0]];
@@ -137,6 +151,7 @@ export class TaskModel implements Model {
       s[ACCEPT + accept * ACCEPT_SIZE + NEXT_TASK] = accept === 0 ? 0 : tasks[0];
     }
     s[DEATHS_LEFT] = deaths;
+    s[BACK_LEFT] = takenBack;
   }
 
   next(state: Uint8Array, visit: (state: Uint8Array) => void): void {
@@ -148,6 +163,9 @@ export class TaskModel implements Model {
     for (const accept of [0, 1]) {
       step(() => this.#delegate(accept));
       step(() => this.#accept(accept));
+      for (let holder = this.#first[accept]!; holder < this.#end[accept]!; holder++) {
+        step(() => this.#takeBack(accept, holder));
+      }
     }
     for (const worker of [0, 1]) step(() => this.#worker(worker));
     step(() => this.#die());
@@ -182,6 +200,7 @@ export class TaskModel implements Model {
   // The compare-and-exchange of a cell at `position`, whose content is known by its lap.
   #publish(position: number, holder: number): boolean {
     const cell = CELL + 2 * (position % CELLS);
+    must(this.#s[TAIL]! - this.#s[HEAD]! <= CELLS, 'no more is queued than there are cells');
     if (this.#s[cell] !== position) return false;
     this.#s[cell] = position + CELLS;
     this.#s[cell + 1] = holder;
@@ -203,10 +222,21 @@ export class TaskModel implements Model {
       if (!this.#change(holder, FREE, 0, BUILDING, accept)) continue;
       this.#setHolder(holder, TASK, s[at + NEXT_TASK]!++);
       s[at + HELD] = holder;
-      s[at + PC] = PUSH_CLAIM;
+      s[at + PC] = this.#mistake === 'entry-left' ? PUSH_CLAIM : REUSE_HEAD;
       return true;
     }
     return false;
+  }
+
+  // Between two pushes: nobody waits for the task any more, and no worker has begun it.
+  #takeBack(accept: number, holder: number): boolean {
+    const s = this.#s;
+    if (s[ACCEPT + accept * ACCEPT_SIZE + PC] !== IDLE || s[BACK_LEFT] === 0) return false;
+    if (!this.#change(holder, QUEUED, 0, FREE, 0)) return false;
+    s[BACK_LEFT]!--;
+    const task = this.#holder(holder, TASK);
+    must(++s[DELIVERED + task]! === 1 && s[RAN + task] === 0, 'what is taken back has not begun');
+    return true;
   }
 
   #accept(accept: number): boolean {
@@ -244,6 +274,29 @@ export class TaskModel implements Model {
         return true;
       case PUSH_PUBLISH:
         s[at + PC] = this.#publish(s[at + CLAIMED]!, held) ? IDLE : PUSH_LOOK;
+        if (s[at + PC] === IDLE) this.#forget(at);
+        return true;
+      case REUSE_HEAD:
+        s[at + PC] = s[HEAD]! > this.#holder(held, POSITION) ? PUSH_CLAIM : REUSE_CELL;
+        return true;
+      case REUSE_CELL: {
+        const position = this.#holder(held, POSITION);
+        const cell = CELL + 2 * (position % CELLS);
+        const isEntry = s[cell] === position + CELLS && s[cell + 1] === held;
+        s[at + PC] = isEntry ? REUSE_QUEUED : PUSH_CLAIM;
+        return true;
+      }
+      case REUSE_QUEUED:
+        must(this.#change(held, BUILDING, accept, QUEUED, 0), 'who builds owns');
+        s[at + PC] = this.#mistake === 'entry-passed' ? IDLE : REUSE_PASSED;
+        if (s[at + PC] === IDLE) this.#forget(at);
+        return true;
+      case REUSE_PASSED:
+        s[at + PC] = s[HEAD]! > this.#holder(held, POSITION) ? REUSE_STATE : IDLE;
+        if (s[at + PC] === IDLE) this.#forget(at);
+        return true;
+      case REUSE_STATE:
+        s[at + PC] = this.#holder(held, STATE) === QUEUED ? PUSH_LOOK : IDLE;
         if (s[at + PC] === IDLE) this.#forget(at);
         return true;
       case COLLECT_SCAN: {
@@ -286,7 +339,6 @@ export class TaskModel implements Model {
           return true;
         }
         this.#setHolder(holder, LINK, NONE);
-        this.#setHolder(holder, POSITION, 0);
         s[at + LIST] = link;
         s[at + PC] = link === NONE ? IDLE : DELIVER;
         return true;
