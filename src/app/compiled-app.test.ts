@@ -72,6 +72,9 @@ const MISTAKES: Record<string, [app: App, message: RegExp]> = {
   'a path with a fragment': [routes('GET /a#b'), /no request path holds/],
   'a path beyond ASCII': [routes('GET /ü'), /no request path holds/],
   'a parameter without a name': [routes('GET /a', 'GET /:'), /"GET \/:": .*no name of a parameter/],
+  'two parameters of one name': [routes('GET /:id/:id'), /"GET \/:id\/:id": two .* have one name/],
+  'a wildcard in a segment': [routes('GET /files*'), /"GET \/files\*": .*a segment of its own/],
+  'a wildcard before others': [routes('GET /a/*/b'), /"GET \/a\/\*\/b": .*the last segment/],
   'two routes that are one': [routes('GET /:a', 'GET /:b'), /"GET \/:b" is the same as "GET \/:a"/],
   'a task that is not there': [
     { routes: { 'GET /a': delegate('slow') }, tasks: { fast: () => {} } },

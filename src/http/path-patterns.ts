@@ -43,7 +43,10 @@ export function patternFault(path: string): string | undefined {
     if (segment.startsWith(':') && !NAME.test(segment)) {
       return `"${segment}" is no name of a parameter: a letter, then letters and digits`;
     }
-    if (segment.startsWith('*') && segment !== '*') return 'a wildcard has no name';
+    // Taken literally it would be a path that hardly anyone means, or asks for.
+    if (segment.includes('*') && segment !== '*') {
+      return `"${segment}": a wildcard is a segment of its own, "*", and has no name`;
+    }
     if (segment === '*' && index !== segments.length - 1) return 'a wildcard is the last segment';
   }
   const names = parameterNames(path);

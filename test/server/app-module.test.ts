@@ -113,6 +113,8 @@ describe('a module that cannot be used ends the start with its error, exit 1', (
     ['names no task', taskless(), /no task "missing"/],
     ['has no method', routed('/text'), /"\/text"/],
     ['has an unknown method', routed('BREW /text'), /BREW/],
+    ['has a wildcard in a segment', routed('GET /text*'), /^millrace: .*"GET \/text\*".*wildcard/],
+    ['names two parameters alike', routed('GET /:a/:a'), /^millrace: .*"GET \/:a\/:a".*one name/],
   ];
   for (const [name, text, pattern] of cases) {
     test(`it ${name}`, async (t) => {
