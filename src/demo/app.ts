@@ -10,6 +10,10 @@ import { BURN_MS_MAX, burn, fail, sleepSync } from './work.ts';
 
 const THREAD = threadName ?? 'main';
 const PIECE = Buffer.alloc(16_384, 'millrace\n');
+const WRONG_SIZE = `bytes is a whole number from 0 to ${Number.MAX_SAFE_INTEGER}\n`;
+
+/** Of a task: how many milliseconds it took, or what is wrong with its request. */
+type Result = number | string;
 
 export default ({ options }: AppServer) =>
   defineApp({
@@ -27,37 +31,42 @@ export default ({ options }: AppServer) =>
       ...(options.demoFaults ? { 'GET /test/fail': delegate('fail', { respond }) } : {}),
     },
     tasks: {
-      slow: (task) => timed(() => sleepSync(task.server.options.slowDuration)),
+      slow: (task): Result => timed(() => sleepSync(task.server.options.slowDuration)),
       // The parameter is wrong: NaN is null in JSON.
-      cpu: (task: Task<number>) => {
+      cpu: (task: Task<number>): Result => {
         const ms = task.input;
         if (ms !== null && ms >= 0 && ms <= BURN_MS_MAX) return timed(() => burn(ms));
-        task.end(`ms is a number from 0 to ${BURN_MS_MAX}\n`, 400);
-        return 0;
+        return `ms is a number from 0 to ${BURN_MS_MAX}`;
       },
-      fail: (task) => {
+      fail: (task): Result => {
         const how = parametersOf(task.target).get('how') ?? '';
-        if (!fail(how)) task.end('how is throw, exit, oom or hang\n', 400);
-        return 0;
+        return fail(how) ? 0 : 'how is throw, exit, oom or hang';
       },
     },
     connections: {
       sync: (connection) => {
         const size = sizeOf(connection.request.target);
-        connection.field('Server-Timing', 'worker').field('X-Thread', THREAD).length(size);
+        connection.field('Server-Timing', 'worker').field('X-Thread', THREAD);
+        if (size === undefined) return connection.endSync(WRONG_SIZE, 400);
+        connection.length(size);
         for (const piece of pieces(size)) connection.writeSync(piece);
       },
       async: onLoop(async (request, response) => {
         const size = sizeOf(request.target);
-        response.field('Server-Timing', 'worker').field('X-Thread', THREAD).length(size);
+        response.field('Server-Timing', 'worker').field('X-Thread', THREAD);
+        if (size === undefined) return response.end(WRONG_SIZE, 400);
+        response.length(size);
         for (const piece of pieces(size)) await response.write(piece);
         response.end();
       }),
     },
   });
 
-function respond(tookMs: number, response: Response): void {
-  response.field('Server-Timing', `task;dur=${tookMs}`).field('X-Thread', THREAD).end();
+function respond(result: Result, response: Response): void {
+  const wrong = typeof result === 'string';
+  response.field('Server-Timing', wrong ? 'task' : `task;dur=${result}`).field('X-Thread', THREAD);
+  if (wrong) response.end(`${result}\n`, 400);
+  else response.end();
 }
 
 function timed(work: () => void): number {
@@ -76,9 +85,9 @@ function parametersOf(target: string): URLSearchParams {
   return new URLSearchParams(query < 0 ? '' : target.slice(query + 1));
 }
 
-function sizeOf(target: string): number {
+function sizeOf(target: string): number | undefined {
   const bytes = numberOf(target, 'bytes', 0);
-  return Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : 0;
+  return Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : undefined;
 }
 
 function* pieces(size: number): Generator<Uint8Array> {

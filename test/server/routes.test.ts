@@ -7,6 +7,7 @@ import { FAST, FAST_AND_CLOSE, HttpPeer, request, SLOW } from '../support/http-p
 import { sharedServer, startServer } from '../support/server-process.ts';
 
 const SMALL = ['-A', '1', '-w', '1'];
+const SIZES = 'bytes is a whole number from 0 to 9007199254740991\n';
 
 const server = sharedServer(SMALL);
 
@@ -22,6 +23,41 @@ test('the fast route answers 200 without content', async (t) => {
   deepEqual([...fields.keys()].sort(), names);
   equal(fields.get('x-thread'), 'accept-0');
   equal(fields.get('content-length'), '0');
+});
+
+test('what the demo cannot do is 400, from the thread that would have done it', async (t) => {
+  const { port } = await startServer(t, [...SMALL, '--demo-faults']);
+  const peer = await HttpPeer.open(t, port);
+  for (const [target, timing, thread, says] of [
+    ['/test/cpu?ms=wrong', 'task', 'accept-0', 'ms is a number from 0 to 10000\n'],
+    ['/test/cpu?ms=', 'task', 'accept-0', 'ms is a number from 0 to 10000\n'],
+    ['/test/fail?how=wrong', 'task', 'accept-0', 'how is throw, exit, oom or hang\n'],
+    ['/test/sync?bytes=wrong', 'worker', 'worker-0', SIZES],
+    ['/test/sync?bytes=-1', 'worker', 'worker-0', SIZES],
+    ['/test/async?bytes=1.5', 'worker', 'worker-0', SIZES],
+    ['/test/async?bytes=9007199254740992', 'worker', 'worker-0', SIZES],
+  ] as const) {
+    const { status, fields, body } = await peer.ask(request(target));
+    const told = [fields.get('server-timing'), fields.get('x-thread')];
+    deepEqual([status, ...told, body], [400, timing, thread, says], target);
+  }
+  equal((await peer.ask(FAST)).status, 200);
+});
+
+test('a worker writes as many bytes as the demo is asked for', async (t) => {
+  const peer = await connected(t);
+  for (const route of ['/test/sync', '/test/async']) {
+    for (const [query, size] of [
+      ['', 0],
+      ['?bytes=0', 0],
+      ['?bytes=9', 9],
+      ['?bytes=40000', 40_000],
+    ] as const) {
+      const { status, fields, body } = await peer.ask(request(route + query));
+      const told = [fields.get('server-timing'), fields.get('x-thread')];
+      deepEqual([status, ...told, body.length], [200, 'worker', 'worker-0', size], route + query);
+    }
+  }
 });
 
 test('a query does not change the route', async (t) => {
