@@ -6,6 +6,7 @@ import { RawPeer } from '../../test/support/raw-peer.ts';
 import { errnoName } from '../kernel/errno.ts';
 import { bind, errno } from '../kernel/ffi.ts';
 import { closeDescriptor, isNoDelay, localPort, openTcpSocket } from '../kernel/sockets.ts';
+import { acceptStream } from '../kernel/stream-calls.ts';
 import { bindListeners, closeListeners, refuseNewConnections, startListening } from './listener.ts';
 
 const HOST = '127.0.0.1';
@@ -119,6 +120,37 @@ function stateOfConnect(fd: number, port: number): string {
   }
   return code;
 }
+
+const poll = bind('poll', ['buffer', 'uint64', 'int32'], 'int32');
+const POLLOUT = 4;
+
+/** Waits until a socket that connects is connected; false when it is not in so many seconds. */
+function isConnected(fd: number, seconds: number): boolean {
+  const sockets = Buffer.alloc(8);
+  sockets.writeInt32LE(fd, 0);
+  sockets.writeInt16LE(POLLOUT, 4);
+  return poll(sockets, 1n, seconds * 1000) === 1 && sockets.readInt16LE(6) === POLLOUT;
+}
+
+test('4096 connections wait to be accepted, and the SYN of another is dropped and repeated', () => {
+  const { fds, port } = bindListeners(HOST, 0, 1);
+  startListening(fds);
+  const cap = Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'));
+  // A queue is full with one more than its length. Those that have gone keep their places.
+  for (let left = Math.min(4096, cap) + 1; left > 0; left--) {
+    const fd = openTcpSocket(HOST);
+    stateOfConnect(fd, port);
+    ok(isConnected(fd, 5), `${left} are missing`);
+    closeDescriptor(fd);
+  }
+  const late = openTcpSocket(HOST);
+  equal(stateOfConnect(late, port), 'EALREADY');
+  closeDescriptor(acceptStream(BigInt(fds[0]!)));
+  // By the next repetition there is a place: the first is a second later (tcp(7)).
+  ok(isConnected(late, 30));
+  closeDescriptor(late);
+  closeListeners(fds);
+});
 
 test('without the filter, which some systems refuse, one new connection waits at a time', () => {
   const { fds, port } = bindListeners(HOST, 0, 1);

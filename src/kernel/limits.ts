@@ -28,9 +28,18 @@ function softLimit(resource: number): number {
   return limit === NO_LIMIT ? Number.POSITIVE_INFINITY : Number(limit);
 }
 
-/** The memory this process's cgroup may use, in bytes; Infinity when there is no limit. */
-export function memoryLimit(): number {
-  for (const path of ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']) {
+/** The limit of this process's cgroup, as it stands in its files: of version 2, and of 1. */
+const MEMORY_FILES = [
+  '/sys/fs/cgroup/memory.max',
+  '/sys/fs/cgroup/memory/memory.limit_in_bytes',
+] as const;
+
+/**
+ * The memory this process's cgroup may use, in bytes, by the first of `files` that is there;
+ * Infinity when there is no limit.
+ */
+export function memoryLimit(files: readonly string[] = MEMORY_FILES): number {
+  for (const path of files) {
     try {
       const text = readFileSync(path, 'utf8').trim();
       return text === 'max' ? Number.POSITIVE_INFINITY : Number(text);

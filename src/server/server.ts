@@ -18,13 +18,13 @@ import type { BackendChoice } from '../io/open-io.ts';
 import { BackendError, chooseBackend } from '../io/open-io.ts';
 import { openEventfd, Wakeup } from '../kernel/eventfd.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
-import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
 import { closeDescriptor } from '../kernel/sockets.ts';
 import { AcceptPool } from './accept-pool.ts';
 import { CrashBudget } from './crash-budget.ts';
+import { limitWarnings, processLimits } from './limit-warnings.ts';
 import { LogLimiter } from './log-limiter.ts';
 import type { MemoryPlan } from './memory-plan.ts';
-import { formatSize, planMemory } from './memory-plan.ts';
+import { planMemory } from './memory-plan.ts';
 import { backendError, bindError, formatAddress, threadError } from './start-error.ts';
 import type { Heap, Thread } from './thread.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -85,7 +85,7 @@ export class Server {
     this.plan = plan;
     this.choice = choice;
     this.port = port;
-    this.warnings = warnings(plan);
+    this.warnings = limitWarnings(plan, processLimits());
     this.#accepts = accepts;
     this.#workers = workers;
     this.#crashBudget = crashBudget;
@@ -291,25 +291,4 @@ export function bind({ host, port, acceptThreads }: ServerOptions): Listeners {
   } catch (error) {
     throw bindError(error, host, port);
   }
-}
-
-// What the capacity promises and the limits of this process would not keep.
-function warnings(plan: MemoryPlan): string[] {
-  const lines: string[] = [];
-  const descriptors = descriptorLimit();
-  if (plan.descriptors > descriptors) {
-    lines.push(
-      `the descriptor limit is ${descriptors}, but the capacity asks for ${plan.descriptors}: ` +
-        'beyond the limit new connections wait; raise it (ulimit -n) or lower --accept-capacity',
-    );
-  }
-  const memory = memoryLimit();
-  if (plan.totalSize > memory) {
-    lines.push(
-      `the memory limit of the control group is ${formatSize(memory)}, but ` +
-        `${formatSize(plan.totalSize)} are planned: at full capacity the kernel may end this ` +
-        'server; raise it or lower --accept-capacity',
-    );
-  }
-  return lines;
 }
