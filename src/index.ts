@@ -6,14 +6,23 @@ export type { BlockingConnection } from './app/blocking-connection.ts';
 export type {
   BlockingHandler,
   ConnectionHandler,
+  HttpNames,
   LoopHandlerOptions,
+  RawNames,
 } from './app/connection-handler.ts';
-export { HandOff, handOff, LoopHandler, onLoop } from './app/connection-handler.ts';
+export {
+  HandOff,
+  handOff,
+  LoopHandler,
+  onLoop,
+  RawLoopHandler,
+  rawOnLoop,
+} from './app/connection-handler.ts';
 export type { DelegateOptions, Delegation, Respond } from './app/delegation.ts';
 export { delegate } from './app/delegation.ts';
 export { ExchangeError } from './app/exchange-error.ts';
 export type { ErrorHandler, Handler, ParametersOf } from './app/handler.ts';
-export type { Protocol, RawConnection } from './app/protocol.ts';
+export type { Protocol, RawConnection, RawGuest, RawHandler, RawStream } from './app/protocol.ts';
 export type { Request } from './app/request.ts';
 export type { Response } from './app/response.ts';
 export type { StaticResponse, StaticResponseOptions } from './app/static-response.ts';

@@ -76,8 +76,11 @@ export class HandOffs implements Departures {
   }
 
   prepare(slot: number, route: number): boolean {
-    const { app, delegator, records, refused, counters } = this.#options;
-    const index = app.taskIndexes[route]!;
+    return this.reserve(slot, this.#options.app.taskIndexes[route]!);
+  }
+
+  reserve(slot: number, index: number): boolean {
+    const { delegator, records, refused, counters } = this.#options;
     if (Atomics.load(refused, index) !== 0) {
       count(counters, Counter.tasksRefused);
       return false;

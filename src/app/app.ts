@@ -4,7 +4,7 @@
 
 import type { ServerOptions } from '../base/options.ts';
 import type { TaskFunction } from '../delegate/task-runner.ts';
-import type { ConnectionHandler, HandOff } from './connection-handler.ts';
+import type { ConnectionHandler, HandOff, HttpNames, RawNames } from './connection-handler.ts';
 import type { DelegationTo } from './delegation.ts';
 import type { ErrorHandler, Handler, ParametersOf } from './handler.ts';
 import type { Protocol } from './protocol.ts';
@@ -27,7 +27,7 @@ export interface App<
     readonly [Route in Routes]?:
       | Handler<Tasks, ParametersOf<Route>>
       | DelegationTo<Tasks, ParametersOf<Route>>
-      | HandOff<Extract<keyof Connections, string>>
+      | HandOff<HttpNames<Connections>>
       | StaticResponse;
   };
   /** Answers the requests that no route answers, in place of 404 and 405. */
@@ -44,7 +44,7 @@ export interface App<
     readonly [Name in keyof Connections]: Connections[Name] & ConnectionHandler;
   };
   /** Protocols of its own, each on a port of its own. */
-  readonly protocols?: Readonly<Record<string, Protocol>>;
+  readonly protocols?: Readonly<Record<string, Protocol<RawNames<Connections>>>>;
 }
 
 /** Checks the type of an application, which is what a module exports as its default. */

@@ -10,12 +10,12 @@ import { NONE } from '../memory/pool.ts';
 import type { AnyApp, AppMaker, AppServer } from './app.ts';
 import type { BoundResponse } from './bound-response.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
-import { HandOff, LoopHandler } from './connection-handler.ts';
+import { HandOff, LoopHandler, RawLoopHandler } from './connection-handler.ts';
 import type { Delegation, Respond } from './delegation.ts';
 import { mayKeep } from './escape.ts';
 import { ExchangeError } from './exchange-error.ts';
 import type { ErrorHandler, Handler } from './handler.ts';
-import type { Protocol } from './protocol.ts';
+import type { Protocol, RawHandler } from './protocol.ts';
 import type { Request } from './request.ts';
 import type { Response } from './response.ts';
 import { StaticResponse } from './static-response.ts';
@@ -43,6 +43,8 @@ export interface CompiledApp {
   readonly taskIndexes: Int32Array;
   readonly tasks: readonly NamedTask[];
   readonly connections: readonly NamedConnectionHandler[];
+  /** By name: the connection handlers for protocols. */
+  readonly rawHandlers: ReadonlyMap<string, IndexedRawHandler>;
   readonly protocols: readonly NamedProtocol[];
   /** By route: what its task is delegated with; undefined: the target of the request. */
   readonly inputs: readonly (((request: Request) => unknown) | undefined)[];
@@ -57,6 +59,12 @@ export interface CompiledApp {
 export interface NamedProtocol {
   readonly name: string;
   readonly protocol: Protocol;
+}
+
+export interface IndexedRawHandler {
+  /** Of its task, as in `taskIndexes`. */
+  readonly index: number;
+  readonly functions: RawHandler;
 }
 
 export interface NamedConnectionHandler {
@@ -74,9 +82,19 @@ export function compileApp(app: AnyApp): CompiledApp {
     name,
     handler,
   }));
-  for (const { name, handler } of connections) {
-    if (typeof handler === 'function' || handler instanceof LoopHandler) continue;
-    throw new AppError(`connection handler "${name}" is neither a function nor onLoop(function)`);
+  const rawHandlers = new Map<string, IndexedRawHandler>();
+  for (const [index, { name, handler }] of connections.entries()) {
+    if (handler instanceof RawLoopHandler) {
+      const { functions } = handler;
+      if (typeof functions?.onData !== 'function') {
+        throw new AppError(`connection handler "${name}" has no onData`);
+      }
+      rawHandlers.set(name, { index: tasks.length + index, functions });
+    } else if (typeof handler !== 'function' && !(handler instanceof LoopHandler)) {
+      throw new AppError(
+        `connection handler "${name}" is no function, onLoop(function) or rawOnLoop(functions)`,
+      );
+    }
   }
   const protocols = Object.entries(app.protocols ?? {}).map(([name, protocol]) => ({
     name,
@@ -95,6 +113,9 @@ export function compileApp(app: AnyApp): CompiledApp {
       const index = connections.findIndex(({ name }) => name === answer.connection);
       if (index < 0) {
         throw new AppError(`route "${key}": there is no connection handler "${answer.connection}"`);
+      }
+      if (rawHandlers.has(answer.connection)) {
+        throw new AppError(`route "${key}": "${answer.connection}" is for protocols, not for HTTP`);
       }
       taskIndexes[route] = tasks.length + index;
       return refuse;
@@ -141,7 +162,8 @@ export function compileApp(app: AnyApp): CompiledApp {
       return isKept ? 1 : 0;
     });
     const common = { router, handlers: guarded, staticResponses, fallbackRoute, onError };
-    return { ...common, taskIndexes, tasks, inputs, responds, keeps, connections, protocols };
+    const work = { taskIndexes, tasks, inputs, responds, keeps, connections, rawHandlers };
+    return { ...common, ...work, protocols };
   } catch (error) {
     throw new AppError((error as Error).message);
   }
@@ -193,8 +215,8 @@ export function guestApp(
   const handlers = app.handlers.map((handler, route): Handler => {
     const connection = connectionHandler(app, route);
     if (connection === undefined) return handler;
-    const serve = connection instanceof LoopHandler ? connection.handler : block(connection);
-    return guard(serve, app.onError);
+    if (connection instanceof LoopHandler) return guard(connection.handler, app.onError);
+    return typeof connection === 'function' ? guard(block(connection), app.onError) : handler;
   });
   const taskIndexes = new Int32Array(app.taskIndexes.length).fill(NOT_DELEGATED);
   return { ...app, handlers, taskIndexes };

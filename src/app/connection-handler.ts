@@ -3,6 +3,7 @@
 
 import type { BlockingConnection } from './blocking-connection.ts';
 import type { Handler } from './handler.ts';
+import type { RawHandler } from './protocol.ts';
 
 /**
  * Serves a request in a worker in straight-line code, which blocks it: reads and writes wait for
@@ -21,8 +22,27 @@ export class LoopHandler {
   }
 }
 
+/** Serves connections of protocols on the own loop of a worker: made with `rawOnLoop`. */
+export class RawLoopHandler {
+  readonly functions: RawHandler;
+
+  constructor(functions: RawHandler) {
+    this.functions = functions;
+  }
+}
+
 /** What serves the connections that are handed to a worker. */
-export type ConnectionHandler = BlockingHandler | LoopHandler;
+export type ConnectionHandler = BlockingHandler | LoopHandler | RawLoopHandler;
+
+/** Of the connection handlers of an application: the names of those for protocols. */
+export type RawNames<Connections> = {
+  [Name in keyof Connections & string]: Connections[Name] extends RawLoopHandler ? Name : never;
+}[keyof Connections & string];
+
+/** The names of those for HTTP. */
+export type HttpNames<Connections> = {
+  [Name in keyof Connections & string]: Connections[Name] extends RawLoopHandler ? never : Name;
+}[keyof Connections & string];
 
 /** What `onLoop` may be told. */
 export interface LoopHandlerOptions {
@@ -36,6 +56,11 @@ export interface LoopHandlerOptions {
 /** A handler as those of routes, for connections that a worker adopts into its own loop. */
 export function onLoop(handler: Handler, options: LoopHandlerOptions = {}): LoopHandler {
   return new LoopHandler(handler, options.keep === true);
+}
+
+/** A handler for connections of protocols, which a worker adopts into its own loop. */
+export function rawOnLoop(functions: RawHandler): RawLoopHandler {
+  return new RawLoopHandler(functions);
 }
 
 /** A route whose connections are handed to a worker, to the connection handler of this name. */

@@ -133,10 +133,13 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     table,
     sendSide,
     protocols: app.protocols.map(({ protocol }) => protocol),
+    handlers: app.rawHandlers,
+    departures: options.departures,
     onUserCode,
     log,
     onBroken: (slot, reason) => lifecycle.terminate(slot, reason),
     onProgress: (slot) => hooks.onProgress(slot),
+    onArrival: (slot) => hooks.onArrival(slot),
   });
   const waiting = new Waiting(
     table,
@@ -154,6 +157,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     recvSide,
     sendSide,
     requestSide,
+    rawSide,
     waiting,
     lifecycle,
     departures: options.departures,
@@ -165,6 +169,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     exchanges,
     recvSide,
     responseSide,
+    rawSide,
     waiting,
     lifecycle,
   });

@@ -54,6 +54,8 @@ export class Connections {
   readonly tasks: TaskSide;
   /** How connections come and go between threads. */
   readonly travel: Travel;
+  /** Those of protocols other than HTTP. */
+  readonly raw: RawSide;
   /** How they end when the server does. */
   readonly ending: Ending;
   readonly #loop: Loop;
@@ -68,7 +70,6 @@ export class Connections {
   readonly #responseSide: ResponseSide;
   readonly #requestSide: RequestSide;
   readonly #waiting: Waiting;
-  readonly #rawSide: RawSide;
   readonly #date: DateField;
   // Connections whose unread bytes are looked at in the deferred phase: those with the flag
   // DEFERRED.
@@ -95,7 +96,7 @@ export class Connections {
     this.#responseSide = parts.responseSide;
     this.#requestSide = parts.requestSide;
     this.#waiting = parts.waiting;
-    this.#rawSide = parts.rawSide;
+    this.raw = parts.rawSide;
     this.travel = parts.travel;
     this.ending = parts.ending;
     this.tasks = parts.requestSide.tasks;
@@ -109,7 +110,7 @@ export class Connections {
     count(this.#counters, Counter.connectionsAccepted);
     countUp(this.#counters, Counter.connectionsOpen, Counter.connectionsOpenMax);
     this.#deadlines.open(slot);
-    if (this.table.protocol(slot) !== 0) this.#rawSide.open(slot);
+    if (this.table.protocol(slot) !== 0) this.raw.open(slot);
     if (this.table.state(slot) === OPEN && !this.#waits(slot)) this.#recvSide.arm(slot);
   }
 
@@ -239,9 +240,9 @@ export class Connections {
       this.travel.tryLeave(slot);
       return;
     }
-    if (this.#dropSide.isDropping(slot) || this.table.has(slot, RAW)) {
-      this.table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
-    } else if (recvSide.hasUnread(slot)) {
+    if (this.table.has(slot, RAW)) this.raw.goOn(slot);
+    else if (this.#dropSide.isDropping(slot)) this.table.clearFlag(slot, SUSPENDED | BODY_PAUSED);
+    else if (recvSide.hasUnread(slot)) {
       recvSide.restoreParser(slot, this.#requestSide.parser);
       this.#serve(slot, recvSide.unreadStart(slot), recvSide.unreadEnd(slot));
     }
@@ -264,7 +265,7 @@ export class Connections {
     const recvSide = this.#recvSide;
     const start = this.#io.bufferOffset(buffer);
     if (this.table.has(slot, RAW)) {
-      this.#rawSide.onData(slot, start, start + size);
+      this.raw.onData(slot, start, start + size);
       this.#io.releaseBuffer(buffer);
       return;
     }
@@ -344,7 +345,7 @@ export class Connections {
     this.travel.tryLeave(slot);
     if (table.state(slot) !== OPEN || this.#waits(slot)) return;
     if (table.has(slot, RAW)) {
-      this.#rawSide.onPeerEnded(slot);
+      this.raw.onPeerEnded(slot);
       return;
     }
     const receiving = this.#exchanges.receiving(slot);
@@ -374,7 +375,7 @@ export class Connections {
     }
     if (table.state(slot) !== OPEN || sent !== SEND_DRAINED) return;
     if (table.has(slot, AWAITED)) this.#responseSide.pump(slot);
-    else if (table.has(slot, RAW)) this.#rawSide.onSent(slot);
+    else if (table.has(slot, RAW)) this.raw.onSent(slot);
     if (table.state(slot) !== OPEN) return;
     if (this.#dropSide.isDropping(slot) && !this.#waiting.isAwaited(slot))
       this.#lifecycle.finish(slot);

@@ -7,6 +7,8 @@
 export interface UnreadBytes {
   /** How many were not read. */
   readonly size: number;
+  /** How many at the beginning are not the peer's, but what the application says. */
+  stateSize: number;
   /** Reads at most `sizeMax` bytes to `offset` of `target`. Answers how many. */
   read(target: Uint8Array, offset: number, sizeMax: number): number;
   write(bytes: Uint8Array, start: number, end: number): void;
@@ -21,6 +23,8 @@ export interface Departures {
   leavesAfter(route: number): boolean;
   /** Makes ready for a departure. False: there is no room, the request is refused. */
   prepare(slot: number, route: number): boolean;
+  /** The same for a connection of a protocol, and a raw handler with this index of a task. */
+  reserve(slot: number, index: number): boolean;
   /** Makes room for `size` unread bytes to be taken along, or answers undefined. */
   unread(slot: number, size: number): UnreadBytes | undefined;
   /** Nothing of the connection is in flight, and its unread bytes were written: it is gone. */

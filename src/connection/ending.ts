@@ -8,6 +8,7 @@ import type { ConnectionTable } from './connection-table.ts';
 import { DEFERRED, HANDED_OFF, LINGERING, OPEN } from './connection-table.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { RawSide } from './raw-side.ts';
 import type { RecvSide } from './recv-side.ts';
 import type { ResponseSide } from './response-side.ts';
 import type { Waiting } from './waiting.ts';
@@ -18,6 +19,7 @@ export interface EndingOptions {
   readonly exchanges: Exchanges;
   readonly recvSide: RecvSide;
   readonly responseSide: ResponseSide;
+  readonly rawSide: RawSide;
   readonly waiting: Waiting;
   readonly lifecycle: Lifecycle;
 }
@@ -31,9 +33,10 @@ export class Ending {
     this.#table = options.memory.table;
   }
 
-  /** From now on every response announces the close. */
+  /** From now on every response announces the close, and no protocol hands a connection off. */
   announce(): void {
     this.#options.responseSide.draining = true;
+    this.#options.rawSide.draining = true;
   }
 
   /** Ends the connections that owe nothing to their peers. */

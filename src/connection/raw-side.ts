@@ -1,36 +1,54 @@
 // Connections of protocols other than HTTP: gives what arrives to the application, and sends what
 // it writes, by the same receives, blocks and sends as HTTP.
 //
+// One that is handed to a worker keeps its object here, and has another one there. Where there are
+// no workers, both are in this thread, and the connection goes from one to the other.
+//
 // Owner: one thread. Control plane: a connection has an object of its own, what waits to be sent is
 // the application's memory, and the bytes that arrive are a view.
 
-import type { Protocol, RawConnection } from '../app/protocol.ts';
-import { AssertionError } from '../base/assert.ts';
-import type { PeerAddress } from '../kernel/sockets.ts';
-import { peerAddress } from '../kernel/sockets.ts';
+import type { IndexedRawHandler } from '../app/compiled-app.ts';
+import type { Protocol, RawHandler } from '../app/protocol.ts';
+import { AssertionError, assert } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';
-import { HANDLER_FAILED, NO_MEMORY, SERVED } from './close-reason.ts';
+import { DRAINING, HANDLER_FAILED, NO_MEMORY, SERVED } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { BODY_PAUSED, CLOSE_AFTER_SEND, LINGER_AFTER_SEND, OPEN, RAW } from './connection-table.ts';
+import {
+  BODY_PAUSED,
+  CLOSE_AFTER_SEND,
+  LEAVES,
+  LINGER_AFTER_SEND,
+  OPEN,
+  RAW,
+  SUSPENDED,
+} from './connection-table.ts';
+import type { Departures, UnreadBytes } from './departures.ts';
+import type { RawConnectionSide } from './raw-connection.ts';
+import { BoundRawConnection } from './raw-connection.ts';
 import type { SendSide } from './send-side.ts';
-
-/** The most bytes that wait to be taken when another `write` is allowed. */
-export const RAW_QUEUE_SIZE_MAX = 1024 * 1024;
 
 export interface RawSideOptions {
   readonly bytes: Uint8Array;
   readonly table: ConnectionTable;
   readonly sendSide: SendSide;
   readonly protocols: readonly Protocol[];
+  /** By name: who serves connections that are handed off. */
+  readonly handlers: ReadonlyMap<string, IndexedRawHandler>;
+  /** Undefined where there are no workers: what is handed off stays in this thread. */
+  readonly departures: Departures | undefined;
   readonly onUserCode: () => void;
   readonly log: (message: string, error?: unknown) => void;
   /** The connection ends. */
   readonly onBroken: (slot: number, reason: number) => void;
   /** There is something to send, to receive or to end. */
   readonly onProgress: (slot: number) => void;
+  /** The connection goes somewhere, or has come: `goOn` is called when it is its turn. */
+  readonly onArrival: (slot: number) => void;
 }
 
-export class RawSide {
+export class RawSide implements RawConnectionSide {
+  /** The server drains: nothing is handed off any more. */
+  draining = false;
   readonly #options: RawSideOptions;
   readonly #connections: (BoundRawConnection | undefined)[] = [];
 
@@ -40,51 +58,98 @@ export class RawSide {
 
   /** A connection was accepted on the port of a protocol. */
   open(slot: number): void {
-    const { table } = this.#options;
+    const { table, protocols } = this.#options;
     table.setFlag(slot, RAW);
     // From the first on, its receives repeat.
     table.countRequest(slot);
-    const connection = new BoundRawConnection(this, slot, table.fd(slot));
+    const protocol = protocols[table.protocol(slot) - 1]!;
+    const connection = new BoundRawConnection(this, slot, table.fd(slot), protocol, false);
     this.#connections[slot] = connection;
-    const protocol = this.#protocol(slot);
     this.#call(slot, () => protocol.onOpen?.(connection));
+  }
+
+  /** Another thread has handed a connection to this one; `arrive` follows. */
+  adopt(slot: number, handler: RawHandler, recalled: boolean): void {
+    const { table } = this.#options;
+    table.setFlag(slot, RAW);
+    const guest = new BoundRawConnection(this, slot, table.fd(slot), handler, true);
+    guest.recalled = recalled;
+    this.#connections[slot] = guest;
+  }
+
+  /** The connection is here, with what it has brought: `goOn` tells the application. */
+  arrive(slot: number, unread: UnreadBytes): void {
+    const state = new Uint8Array(unread.stateSize);
+    unread.read(state, 0, state.length);
+    this.#connections[slot]!.arrive(state);
+  }
+
+  /** What goes along comes before the bytes of the peer. */
+  pack(slot: number, unread: UnreadBytes): void {
+    const { luggage, queued } = this.#connections[slot]!;
+    assert(queued === 0, 'what was written is sent before a connection leaves');
+    unread.stateSize = luggage.length;
+    unread.write(luggage, 0, luggage.length);
+  }
+
+  /** The connection is another thread's. That of a protocol is waited for. */
+  onDeparted(slot: number): void {
+    if (this.#connections[slot]!.isGuest) this.onClosed(slot);
+  }
+
+  /** The deferred phase: the connection was paused, or goes on where it was not before. */
+  goOn(slot: number): void {
+    const { table } = this.#options;
+    const connection = this.#connections[slot]!;
+    const state = connection.arrived;
+    if (state !== undefined) {
+      connection.arrived = undefined;
+      this.#tellArrival(slot, connection, state);
+    }
+    if (connection.over || this.#connections[slot] !== connection) return;
+    table.clearFlag(slot, connection.paused ? SUSPENDED : SUSPENDED | BODY_PAUSED);
+  }
+
+  /** The server drains: a guest goes home, or ends. */
+  recall(slot: number): void {
+    const guest = this.#connections[slot]!;
+    guest.recalled = true;
+    if (guest.arrived === undefined) this.#tellRecall(slot, guest);
   }
 
   onData(slot: number, start: number, end: number): void {
     const connection = this.#connections[slot]!;
-    const protocol = this.#protocol(slot);
     const bytes = this.#options.bytes.subarray(start, end);
-    this.#call(slot, () => protocol.onData(connection, bytes));
+    this.#call(slot, () => connection.functions.onData(connection, bytes));
   }
 
   /** The peer has ended its side. */
   onPeerEnded(slot: number): void {
     const connection = this.#connections[slot]!;
-    const protocol = this.#protocol(slot);
-    if (protocol.onEnd === undefined) connection.end();
-    else this.#call(slot, () => protocol.onEnd!(connection));
+    if (connection.endTold) return;
+    connection.endTold = true;
+    const { functions } = connection;
+    if (functions.onEnd === undefined) connection.end();
+    else this.#call(slot, () => functions.onEnd!(connection));
   }
 
   /** Everything that was written to blocks is on its way: more may follow. */
   onSent(slot: number): void {
     const connection = this.#connections[slot]!;
     this.pump(slot, connection);
-    if (connection.queued > 0) return;
-    const protocol = this.#protocol(slot);
+    if (connection.queued > 0 || connection.over) return;
     if (connection.wantsDrain) {
       connection.wantsDrain = false;
-      this.#call(slot, () => protocol.onDrain?.(connection));
+      this.#call(slot, () => connection.functions.onDrain?.(connection));
     }
     this.#endIfSent(slot, connection);
   }
 
-  /** The connection is over. */
+  /** The connection is over, or a guest that has gone. */
   onClosed(slot: number): void {
-    const connection = this.#connections[slot]!;
+    let connection = this.#connections[slot];
     this.#connections[slot] = undefined;
-    connection.over = true;
-    const protocol = this.#protocol(slot);
-    this.#call(slot, () => protocol.onClose?.(connection));
+    for (; connection !== undefined; connection = connection.home) this.#close(slot, connection);
   }
 
   // What its connections call.
@@ -128,15 +193,84 @@ export class RawSide {
     if (table.has(slot, BODY_PAUSED)) onProgress(slot);
   }
 
+  handOff(slot: number, home: BoundRawConnection, name: string, state: Uint8Array): boolean {
+    const { departures, handlers, table } = this.#options;
+    const handler = handlers.get(name);
+    if (handler === undefined) {
+      throw new TypeError(`there is no connection handler "${name}" made with rawOnLoop`);
+    }
+    if (this.draining) return false;
+    if (departures === undefined) {
+      home.leave(state);
+      const guest = new BoundRawConnection(
+        this,
+        slot,
+        table.fd(slot),
+        handler.functions,
+        true,
+        home,
+      );
+      this.#move(slot, home, guest, state);
+      return true;
+    }
+    if (!departures.reserve(slot, handler.index)) return false;
+    this.#leave(slot, home, state);
+    return true;
+  }
+
+  handBack(slot: number, guest: BoundRawConnection, state: Uint8Array): void {
+    const { home } = guest;
+    if (home === undefined) {
+      this.#leave(slot, guest, state);
+      return;
+    }
+    this.#move(slot, guest, home, state);
+    this.#close(slot, guest);
+  }
+
+  // The connection leaves when what was written is sent, and nothing of it is in flight.
+  #leave(slot: number, connection: BoundRawConnection, state: Uint8Array): void {
+    connection.leave(state);
+    this.#options.table.setFlag(slot, LEAVES);
+    this.#options.onArrival(slot);
+  }
+
+  // The connection goes on in this thread as another object.
+  #move(slot: number, from: BoundRawConnection, to: BoundRawConnection, state: Uint8Array): void {
+    to.inherit(from);
+    to.arrive(state);
+    this.#connections[slot] = to;
+    this.#options.onArrival(slot);
+  }
+
+  #tellArrival(slot: number, connection: BoundRawConnection, state: Uint8Array): void {
+    const { functions } = connection;
+    this.#call(slot, () => {
+      if (connection.isGuest) functions.onOpen?.(connection, state);
+      else (functions as Protocol).onReturn?.(connection, state);
+    });
+    if (connection.recalled && connection.open) this.#tellRecall(slot, connection);
+  }
+
+  #tellRecall(slot: number, guest: BoundRawConnection): void {
+    const functions = guest.functions as RawHandler;
+    if (functions.onRecall !== undefined) this.#call(slot, () => functions.onRecall!(guest));
+    else if (guest.open) {
+      this.#options.table.setReason(slot, DRAINING);
+      guest.end();
+    }
+  }
+
+  #close(slot: number, connection: BoundRawConnection): void {
+    connection.over = true;
+    this.#call(slot, () => connection.functions.onClose?.(connection));
+  }
+
   #endIfSent(slot: number, connection: BoundRawConnection): void {
     const { table, onProgress } = this.#options;
     if (!connection.ends || connection.queued > 0 || table.state(slot) !== OPEN) return;
     table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
     onProgress(slot);
-  }
-
-  #protocol(slot: number): Protocol {
-    return this.#options.protocols[this.#options.table.protocol(slot) - 1]!;
   }
 
   #call(slot: number, code: () => unknown): void {
@@ -149,62 +283,5 @@ export class RawSide {
       log('a protocol failed', error);
       if (table.state(slot) === OPEN) onBroken(slot, HANDLER_FAILED);
     }
-  }
-}
-
-class BoundRawConnection implements RawConnection {
-  data: unknown;
-  readonly pieces: Uint8Array[] = [];
-  queued = 0;
-  wantsDrain = false;
-  ends = false;
-  over = false;
-  readonly #side: RawSide;
-  readonly #slot: number;
-  readonly #fd: number;
-
-  constructor(side: RawSide, slot: number, fd: number) {
-    this.#side = side;
-    this.#slot = slot;
-    this.#fd = fd;
-  }
-
-  get peer(): PeerAddress | undefined {
-    return this.over ? undefined : peerAddress(this.#fd);
-  }
-
-  get open(): boolean {
-    return !this.over && !this.ends;
-  }
-
-  write(bytes: string | Uint8Array): boolean {
-    if (!this.open) return true;
-    const piece = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-    if (this.queued > 0 && this.queued + piece.length > RAW_QUEUE_SIZE_MAX) {
-      throw new RangeError(
-        `more than ${RAW_QUEUE_SIZE_MAX} bytes wait to be taken: wait for onDrain`,
-      );
-    }
-    if (piece.length > 0) this.pieces.push(piece);
-    this.queued += piece.length;
-    this.#side.pump(this.#slot, this);
-    if (this.queued > 0) this.wantsDrain = true;
-    return this.queued === 0;
-  }
-
-  pause(): void {
-    if (!this.over) this.#side.pause(this.#slot);
-  }
-
-  resume(): void {
-    if (!this.over) this.#side.resume(this.#slot);
-  }
-
-  end(): void {
-    if (this.open) this.#side.end(this.#slot, this);
-  }
-
-  close(): void {
-    if (!this.over) this.#side.close(this.#slot);
   }
 }

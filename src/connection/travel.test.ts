@@ -4,8 +4,8 @@ import { ConnectionBench, errorText, get, OK } from '../../test/support/unit-con
 import { compileApp } from '../app/compiled-app.ts';
 import { RECV } from '../io/token.ts';
 import { ECANCELED, ECONNRESET, ENOBUFS } from '../kernel/errno.ts';
-import { BY_PEER } from './close-reason.ts';
-import { HANDED_OFF, OPEN } from './connection-table.ts';
+import { BY_PEER, HANDLER_TIMEOUT } from './close-reason.ts';
+import { HANDED_OFF, OPEN, RAW } from './connection-table.ts';
 import type { Departures, UnreadBytes } from './departures.ts';
 
 const APP = compileApp({
@@ -20,6 +20,7 @@ const FAST = get('/fast');
 /** Unread bytes as text. */
 class Luggage implements UnreadBytes {
   text = '';
+  stateSize = 0;
 
   get size(): number {
     return this.text.length;
@@ -64,6 +65,10 @@ class FakeDepartures implements Departures {
   prepare(): boolean {
     if (this.hasRoom) this.calls.push('prepare');
     return this.hasRoom;
+  }
+
+  reserve(): boolean {
+    return this.prepare();
   }
 
   unread(_slot: number, size: number): UnreadBytes | undefined {
@@ -254,4 +259,27 @@ test('a guest that ends goes home to be closed: its descriptor is not closed her
   deepEqual(departures.calls, [`end ${BY_PEER}`]);
   deepEqual(bench.io.submissions, []);
   equal(bench.io.find(RECV, slot), undefined);
+});
+
+test('the receives of a guest do not repeat, whatever it has had before', () => {
+  const { bench, departures } = setUp(true);
+  const slot = bench.open();
+  bench.receive(slot, AWAY);
+  bench.tick();
+  bench.send(slot);
+  departures.luggage.text = '';
+  bench.connections.travel.resume(slot, 7, departures.luggage);
+  equal(bench.inFlight(RECV, slot).repeat, false);
+});
+
+test('no worker has taken a connection of a protocol: it ends', () => {
+  const { bench } = setUp();
+  const slot = bench.open();
+  bench.receive(slot, AWAY);
+  bench.connections.table.setFlag(slot, RAW);
+  bench.connections.travel.refuse(slot, 504, BY_PEER);
+  equal(bench.connections.table.reason(slot), HANDLER_TIMEOUT);
+  equal(bench.flush(slot), '');
+  bench.endClose(slot);
+  bench.assertAllFree();
 });

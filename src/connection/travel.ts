@@ -11,7 +11,7 @@ import { RECV } from '../io/token.ts';
 import { SHUT_RDWR } from '../kernel/sockets.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NONE } from '../memory/pool.ts';
-import { NO_MEMORY, THREAD_DIED } from './close-reason.ts';
+import { HANDLER_TIMEOUT, NO_MEMORY, THREAD_DIED } from './close-reason.ts';
 import type { ConnectionMemory } from './connection-memory.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
@@ -23,6 +23,7 @@ import {
   LEAVES_FOR_HEAD,
   OPEN,
   PEER_ENDED,
+  RAW,
   RECV_CANCELLED,
   RECV_IN_FLIGHT,
   SEND_IN_FLIGHT,
@@ -31,6 +32,8 @@ import {
 import type { Deadlines } from './deadlines.ts';
 import type { Departures, UnreadBytes } from './departures.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { RAW_STATE_SIZE_MAX } from './raw-connection.ts';
+import type { RawSide } from './raw-side.ts';
 import type { RecvSide } from './recv-side.ts';
 import type { RequestSide } from './request-side.ts';
 import type { SendSide } from './send-side.ts';
@@ -46,10 +49,11 @@ export interface TravelOptions {
   readonly recvSide: RecvSide;
   readonly sendSide: SendSide;
   readonly requestSide: RequestSide;
+  readonly rawSide: RawSide;
   readonly waiting: Waiting;
   readonly lifecycle: Lifecycle;
   readonly departures: Departures | undefined;
-  /** The connection has brought bytes: they are to be looked at. */
+  /** The connection has brought something: it is to be looked at. */
   readonly onArrival: (slot: number) => void;
 }
 
@@ -72,18 +76,27 @@ export class Travel {
   /** The connection goes on here, where it has had `requests` so far, with what it has brought. */
   resume(slot: number, requests: number, unread: UnreadBytes): void {
     const table = this.#table;
-    const { deadlines, lifecycle, recvSide, onArrival } = this.#options;
+    const { deadlines, departures, lifecycle, rawSide, recvSide, onArrival } = this.#options;
     table.clearFlag(slot, LEAVES | LEAVES_FOR_HEAD | PEER_ENDED | SUSPENDED);
+    // What it may hold when it goes home is bounded by the block that came with it: none of its
+    // receives repeats.
+    if (departures?.ofGuests === true) table.setFlag(slot, FLOODS);
+    const isRaw = table.has(slot, RAW);
+    if (isRaw) rawSide.arrive(slot, unread);
     table.setRequests(slot, requests);
     table.setState(slot, OPEN);
     deadlines.open(slot);
     if (!this.#unpack(slot, unread)) lifecycle.terminate(slot, NO_MEMORY);
-    else if (recvSide.isWaiting(slot)) onArrival(slot);
+    else if (isRaw || recvSide.isWaiting(slot)) onArrival(slot);
     else recvSide.arm(slot);
   }
 
   /** The connection comes back to be answered with an error. */
   refuse(slot: number, status: number, reason: number): void {
+    if (this.#table.has(slot, RAW)) {
+      this.close(slot, HANDLER_TIMEOUT);
+      return;
+    }
     this.#table.clearFlag(slot, LEAVES);
     this.#table.setState(slot, OPEN);
     this.#options.deadlines.open(slot);
@@ -137,20 +150,26 @@ export class Travel {
 
   #leave(slot: number): void {
     const table = this.#table;
-    const { loop, recvSide, sendSide, requestSide } = this.#options;
+    const { loop, lifecycle, rawSide, recvSide, sendSide, requestSide } = this.#options;
     const departures = this.#options.departures!;
-    const unread = departures.unread(slot, recvSide.waitingSize(slot));
+    const isRaw = table.has(slot, RAW);
+    // Always room for as much state as it may come back with.
+    const stateSize = isRaw ? RAW_STATE_SIZE_MAX : 0;
+    const unread = departures.unread(slot, recvSide.waitingSize(slot) + stateSize);
     if (unread === undefined) {
       departures.cancel(slot);
       table.clearFlag(slot, LEAVES);
-      requestSide.reject(slot, SERVICE_UNAVAILABLE, NO_MEMORY);
+      if (isRaw) lifecycle.terminate(slot, NO_MEMORY);
+      else requestSide.reject(slot, SERVICE_UNAVAILABLE, NO_MEMORY);
       return;
     }
+    if (isRaw) rawSide.pack(slot, unread);
     recvSide.pack(slot, unread);
     sendSide.release(slot);
     loop.timers.clear(slot);
     this.#io.detach(table.fd(slot));
     table.setState(slot, HANDED_OFF);
+    if (isRaw) rawSide.onDeparted(slot);
     departures.depart(slot);
   }
 }

@@ -61,6 +61,11 @@ test('a record that was cleared has the space of all its blocks, which come off 
   records.write(0, new Uint8Array(12), 0, 12);
   records.clear(0);
   deepEqual([records.size(0), records.space(0)], [0, 16]);
+  const bytes = new RecordBytes(records);
+  bytes.of(0).stateSize = 5;
+  deepEqual([records.stateSize(0), bytes.of(1).stateSize, bytes.of(0).stateSize], [5, 0, 5]);
+  records.clear(0);
+  equal(records.stateSize(0), 0);
   deepEqual([records.takeBlock(0), records.takeBlock(0), records.takeBlock(0)], [0, 5, -1]);
 });
 
@@ -72,5 +77,5 @@ test('more than there is space for is asserted; a record has only so many blocks
   const small = setUp(128);
   let count = 0;
   while (small.addBlock(0, 0)) count++;
-  equal(count, (128 - 64) / 4 - 6);
+  equal(count, (128 - 64) / 4 - 7);
 });

@@ -1,8 +1,11 @@
 // What travels with a connection that is handed to another thread, and back: the record, in the
 // payload of its holder, and its unread bytes, in blocks of shared memory.
 //
-//     payload  [ fd | requests | reason | start | end | blocks | block, block, ... ]
-//                                        of the unread bytes, within the blocks, one behind another
+//     payload  [ fd | requests | reason | state | start | end | blocks | block, block, ... ]
+//                                        of the bytes, within the blocks, one behind another
+//
+// The first `state` of the bytes are the application's: what one side of a hand-off tells the
+// other.
 //
 // Only the owner of the holder touches its record and its blocks (`task-holders.ts`). The blocks
 // are those of the accept thread, which alone takes them and gives them back; whoever returns a
@@ -18,10 +21,11 @@ import type { TaskHolders } from './task-holders.ts';
 const FD = 0;
 const REQUESTS = 1;
 const REASON = 2;
-const START = 3;
-const END = 4;
-const BLOCKS = 5;
-const FIRST_BLOCK = 6;
+const STATE = 3;
+const START = 4;
+const END = 5;
+const BLOCKS = 6;
+const FIRST_BLOCK = 7;
 
 /** The most blocks of one connection. */
 export const BLOCKS_MAX = 128;
@@ -53,6 +57,7 @@ export class HandOffRecords {
     this.#words[at + FD] = fd;
     this.#words[at + REQUESTS] = requests;
     this.#words[at + REASON] = 0;
+    this.#words[at + STATE] = 0;
     this.#words[at + START] = 0;
     this.#words[at + END] = 0;
     this.#words[at + BLOCKS] = 0;
@@ -78,6 +83,15 @@ export class HandOffRecords {
 
   setReason(holder: number, reason: number): void {
     this.#words[this.#at(holder) + REASON] = reason;
+  }
+
+  /** How many bytes at the beginning are the application's. */
+  stateSize(holder: number): number {
+    return this.#words[this.#at(holder) + STATE]!;
+  }
+
+  setStateSize(holder: number, size: number): void {
+    this.#words[this.#at(holder) + STATE] = size;
   }
 
   /** Adds a block behind the others. False when a record has no more. */
@@ -120,6 +134,7 @@ export class HandOffRecords {
   /** Forgets the bytes; the blocks stay. */
   clear(holder: number): void {
     const at = this.#at(holder);
+    this.#words[at + STATE] = 0;
     this.#words[at + START] = 0;
     this.#words[at + END] = 0;
   }
@@ -182,6 +197,14 @@ export class RecordBytes {
 
   get size(): number {
     return this.#records.size(this.#holder);
+  }
+
+  get stateSize(): number {
+    return this.#records.stateSize(this.#holder);
+  }
+
+  set stateSize(size: number) {
+    this.#records.setStateSize(this.#holder, size);
   }
 
   read(target: Uint8Array, offset: number, sizeMax: number): number {

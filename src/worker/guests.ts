@@ -9,7 +9,7 @@ import type { BoundResponse } from '../app/bound-response.ts';
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { connectionHandler, guestApp } from '../app/compiled-app.ts';
 import type { BlockingHandler } from '../app/connection-handler.ts';
-import { LoopHandler } from '../app/connection-handler.ts';
+import { LoopHandler, RawLoopHandler } from '../app/connection-handler.ts';
 import type { Handler } from '../app/handler.ts';
 import type { BoundRequest } from '../app/request.ts';
 import { AssertionError, assert } from '../base/assert.ts';
@@ -17,7 +17,7 @@ import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { RequestOptions } from '../base/options.ts';
 import type { PoolSizes } from '../base/thread-plan.ts';
-import { CONNECTION_CTX_SIZE } from '../connection/connection-table.ts';
+import { CONNECTION_CTX_SIZE, RAW } from '../connection/connection-table.ts';
 import { Connections } from '../connection/connections.ts';
 import type { Departures, UnreadBytes } from '../connection/departures.ts';
 import type { TaskDelegation } from '../connection/task-delegation.ts';
@@ -90,16 +90,17 @@ export class Guests implements Departures {
   adopt(holder: number): void {
     const { records, holders, app, counters } = this.#options;
     this.connections ??= this.#make();
-    const { table, travel } = this.connections;
+    const { table, travel, raw } = this.connections;
     const slot = table.acquire();
     assert(slot !== NONE, 'there is a place for every connection that can be handed off');
     const handler = app.connections[holders.taskIndex(holder) - app.tasks.length]!.handler;
-    if (handler instanceof LoopHandler) holders.setDeadline(holder, NO_DEADLINE);
+    if (typeof handler !== 'function') holders.setDeadline(holder, NO_DEADLINE);
     count(counters, Counter.adopted);
     this.count++;
     this.#holderOf[slot] = holder;
     this.#isNew[slot] = 1;
     table.setFd(slot, records.fd(holder));
+    if (handler instanceof RawLoopHandler) raw.adopt(slot, handler.functions, this.#recalled);
     travel.resume(slot, records.requests(holder), this.#bytes.of(holder));
   }
 
@@ -147,7 +148,9 @@ export class Guests implements Departures {
     this.#recalled = true;
     if (this.connections === undefined) return;
     for (let slot = 0; slot < this.#holderOf.length; slot++) {
-      if (this.#holderOf[slot] !== NONE) this.connections.travel.leave(slot);
+      if (this.#holderOf[slot] === NONE) continue;
+      if (this.connections.table.has(slot, RAW)) this.connections.raw.recall(slot);
+      else this.connections.travel.leave(slot);
     }
   }
 
@@ -168,6 +171,10 @@ export class Guests implements Departures {
 
   prepare(): boolean {
     return true;
+  }
+
+  reserve(): boolean {
+    return false;
   }
 
   unread(slot: number, size: number): UnreadBytes | undefined {

@@ -167,7 +167,7 @@ export const CANARIES: Readonly<Record<string, Canary>> = {
       const unread = guests.unread.bind(guests);
       guests.unread = (slot, size) => {
         const bytes = unread(slot, size);
-        return bytes && { size: 0, read: () => 0, write: () => {} };
+        return bytes && { size: 0, stateSize: 0, read: () => 0, write: () => {} };
       };
     },
   },

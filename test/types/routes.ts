@@ -1,7 +1,7 @@
 // What must not compile: `npm run check` compiles this file, nobody runs it.
 
 import type { Request, Task } from '../../src/index.ts';
-import { defineApp, delegate, handOff, onLoop } from '../../src/index.ts';
+import { defineApp, delegate, handOff, onLoop, rawOnLoop } from '../../src/index.ts';
 
 defineApp({
   routes: {
@@ -72,5 +72,54 @@ defineApp({
   tasks: {
     sum: (task: Task<number>) => task.input,
     text: (task: Task<string>) => task.input,
+  },
+});
+
+// Protocols know the raw handlers of their application, whether these come before or after them.
+defineApp({
+  routes: {
+    'GET /rows': handOff('rows'),
+    // @ts-expect-error a raw handler is not for HTTP
+    'GET /raw': handOff('raw'),
+  },
+  protocols: {
+    first: {
+      port: 0,
+      onData: (connection, bytes) => {
+        const gone: boolean = connection.handOff('raw', bytes);
+        // @ts-expect-error there is no such connection handler
+        connection.handOff('rwa');
+        // @ts-expect-error a handler for HTTP is not for protocols
+        connection.handOff('rows');
+        // @ts-expect-error it is at home
+        connection.handBack();
+        if (!gone) connection.end();
+      },
+    },
+  },
+  connections: {
+    rows: (connection) => connection.writeSync('row'),
+    raw: rawOnLoop({
+      onOpen: (connection, state) => connection.handBack(state),
+      // @ts-expect-error a connection in a worker goes nowhere but home
+      onData: (connection) => connection.handOff('raw'),
+    }),
+  },
+});
+
+defineApp({
+  connections: { raw: rawOnLoop({ onData: (connection) => connection.handBack('state') }) },
+  protocols: {
+    // @ts-expect-error there is no such connection handler
+    wrong: { port: 0, onData: (connection) => void connection.handOff('rwa') },
+  },
+  routes: {},
+});
+
+defineApp({
+  routes: {},
+  protocols: {
+    // @ts-expect-error there are no connection handlers
+    none: { port: 0, onData: (connection) => void connection.handOff('raw') },
   },
 });
