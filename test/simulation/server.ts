@@ -7,44 +7,24 @@ import { COUNTERS, COUNTERS_SIZE, Counter } from '../../src/base/counters.ts';
 import type { ServerOptions } from '../../src/base/options.ts';
 import type { AcceptThreadPlan, PoolSizes, ThreadPlan } from '../../src/base/thread-plan.ts';
 import { blocksSize } from '../../src/connection/connection-memory.ts';
-import type { ConnectionTable } from '../../src/connection/connection-table.ts';
-import {
-  AWAITED,
-  BODY_PAUSED,
-  CLOSE_AFTER_SEND,
-  CONNECTION_CTX_SIZE,
-  DEFERRED,
-  HANDED_OFF,
-  OPEN,
-  PEER_ENDED,
-  RECEIVES_BODY,
-  SUSPENDED,
-} from '../../src/connection/connection-table.ts';
-import { DROP_MAX } from '../../src/connection/drop-side.ts';
-import { RESPONSE_SPACE_MIN } from '../../src/connection/response-side.ts';
+import { CONNECTION_CTX_SIZE } from '../../src/connection/connection-table.ts';
 import { repairDeadWorker } from '../../src/delegate/dead-thread.ts';
-import {
-  createDelegateMemory,
-  type DelegateMemory,
-  delegateLayout,
-} from '../../src/delegate/layout.ts';
+import { createDelegateMemory, type DelegateMemory } from '../../src/delegate/layout.ts';
 import { FREE, TaskHolders } from '../../src/delegate/task-holders.ts';
 import { TaskQueue } from '../../src/delegate/task-queue.ts';
-import { REQUEST_LIMITS } from '../../src/http/request-limits.ts';
-import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
 import { HOLDINGS_SIZE } from '../../src/kernel/holdings.ts';
-import { NONE } from '../../src/memory/pool.ts';
 import { TASKS_MAX } from '../../src/server/crash-budget.ts';
 import type { WorkerService } from '../../src/worker/worker-service.ts';
 import { ALONE, COMPILED, hooks, idOf } from './app.ts';
 import type { Canary } from './canaries.ts';
 import type { Client } from './client.ts';
-import { ConnectionChecks, type Link, type Links } from './connection-checks.ts';
+import { ConnectionChecks, type Links } from './connection-checks.ts';
+import { HangChecks } from './hang-checks.ts';
 import type { Kernel } from './kernel.ts';
 import { runMicrotasks } from './node-turn.ts';
 import { Ownership } from './ownership.ts';
-import type { Random } from './random.ts';
-import { BODY_LIMIT, isOf, type Offer } from './requests.ts';
+import type { Offer } from './requests.ts';
+import { acceptPools, drawOptions, guestPools } from './server-options.ts';
 import { SimIo } from './sim-io.ts';
 import {
   type AcceptThread,
@@ -56,32 +36,10 @@ import {
 } from './sim-thread.ts';
 import { ListeningSocket, type Socket } from './socket.ts';
 
-const WATCHED_MASK =
-  CLOSE_AFTER_SEND | AWAITED | RECEIVES_BODY | PEER_ENDED | SUSPENDED | BODY_PAUSED | DEFERRED;
-/** A listener that rests looks again after this time at most. */
-const REST_MS_MAX = 400;
-
 /** Workers that die in one run, those apart that die in a task. */
 const DEATHS_MAX = 10;
 /** Spurious wake-ups of one run: as after a death, time does not pass while threads are awake. */
 const DISTURBANCES_MAX = 200;
-
-/** Of a worker, for the connections that it adopts. */
-function guestPools(random: Random): PoolSizes {
-  const recvBufferSize = random.pick([64, 512, 512]);
-  return {
-    submissions: 8,
-    completions: 16,
-    recvBuffers: random.pick([8, 32, 64]),
-    recvBufferSize,
-    sendBlocks: random.between(1, 6),
-    sendBlockSize: 2 * RESPONSE_SPACE_MIN,
-    largeSendBlocks: random.between(1, 2),
-    largeSendBlockSize: 65_536,
-    recvBlocks: random.between(1, 6),
-    recvBlockSize: REQUEST_LIMITS.headSizeMax + recvBufferSize,
-  };
-}
 
 export interface ServerHooks {
   clientOf(socket: Socket): Client;
@@ -129,6 +87,7 @@ export class SimServer {
   readonly #ranTasks = new Set<string>();
   readonly #servedGuests = new Set<string>();
   readonly #diedTasks = new Set<number>();
+  readonly #hangChecks: HangChecks;
   #disturbances = 0;
   #workersDrain = false;
   #stepping: AcceptThread | WorkerThread | undefined;
@@ -143,35 +102,7 @@ export class SimServer {
     this.#canary = canary;
     this.#hooks = serverHooks;
     const likes = random.pick<Offer['likes']>(['hand-offs', 'hand-offs', 'tasks', 'everything']);
-    this.#options = {
-      port: 0,
-      host: '127.0.0.1',
-      acceptThreads: random.between(1, 3),
-      acceptCapacity: random.between(1, 6),
-      workerThreads: random.between(0, 3),
-      slowDuration: 0,
-      workerConcurrency: random.pick([1, 2, 3]),
-      taskTimeoutMs: random.pick(likes === 'tasks' ? [100, 50] : [86_400_000, 100, 50]),
-      taskSize: 2048,
-      taskQueue: 0,
-      taskQueueFull: 'refuse',
-      taskDeaths: 5,
-      workerNice: 0,
-      workerHeap: 0,
-      demoFaults: false,
-      requests: {
-        keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
-        headerTimeoutMs: random.pick([1000, 20_000]),
-        bodyTimeoutMs: random.pick([1000, 20_000]),
-        sendTimeoutMs: random.pick([1000, 20_000]),
-        // Handlers take whatever virtual time the run needs.
-        handlerTimeoutMs: 1_000_000_000,
-        bodySizeMax: BODY_LIMIT,
-        requestsMax: 1_000_000,
-      },
-      backend: 'auto',
-      verbose: false,
-    };
+    this.#options = drawOptions(random, likes);
     const { acceptThreads, workerThreads } = this.#options;
     this.#guestPools = guestPools(random);
     this.#memory = createDelegateMemory({
@@ -192,6 +123,19 @@ export class SimServer {
       hasWorkers: workerThreads > 0,
       likes,
     };
+    this.#hangChecks = new HangChecks({
+      kernel,
+      memory: this.#memory,
+      queue: this.#queue,
+      ownership: this.#ownership,
+      listeners: this.listeners,
+      accepts: this.#accepts,
+      workers: this.#workers,
+      workerChecks: this.#workerChecks,
+      links: this.#links,
+      workerConcurrency: this.#options.workerConcurrency,
+      fail: serverHooks.fail,
+    });
     hooks.onTask = (target) => this.#onTask(target);
     hooks.onGuest = (target) => this.#onGuest(target);
     for (let index = 0; index < acceptThreads; index++) {
@@ -278,31 +222,7 @@ export class SimServer {
 
   /** Nothing moves: every thread sleeps, and what it was told of was done. */
   assertNothingHangs(): void {
-    const isFree = this.#workers.some((worker) => worker.isAlive && !this.#isFull(worker));
-    if (isFree && !this.#workersDrain && this.#queue.hasTasks()) {
-      this.#hooks.fail('a task waits, and every worker sleeps');
-    }
-    const waitsForTimers = this.#pausedIds().length > 0;
-    const { workerSleepers, acceptSleepers } = delegateLayout(this.#memory.options);
-    for (const [index, thread] of this.#workers.entries()) {
-      if (thread.isAlive && !this.#isFull(thread)) {
-        this.#assertSleeps(thread, workerSleepers, index);
-      }
-    }
-    for (const [index, thread] of this.#accepts.entries()) {
-      if (!thread.isAlive) continue;
-      this.#assertSleeps(thread, acceptSleepers, index);
-      if (thread.service.delegator.hasCompletions()) {
-        this.#hooks.fail(`a result waits, and ${thread.name} sleeps`);
-      }
-      // What waits for a worker is not lost, and a blocking handler holds up the tasks beside it.
-      const runners = this.#ownership.runners(index);
-      const goOn = runners.filter((runner) => this.#worker(runner)?.phase !== 'blocked');
-      if (goOn.length > 0 && !waitsForTimers) {
-        this.#hooks.fail(`a task of ${thread.name} never ends`);
-      }
-      this.#assertWaits(thread, index);
-    }
+    this.#hangChecks.assertNothingHangs(this.#workersDrain);
   }
 
   assertNothingLeft(): void {
@@ -333,61 +253,6 @@ export class SimServer {
     const ended = this.count(Counter.tasksCompleted) + this.count(Counter.tasksCancelled);
     if (this.count(Counter.tasksDelegated) !== ended) {
       fail('not every task that was delegated was completed');
-    }
-  }
-
-  #assertSleeps({ name, phase }: { name: string; phase: string }, bits: number, at: number): void {
-    if (phase !== 'asleep') this.#hooks.fail(`${name} does not sleep, and does nothing`);
-    const word = new Int32Array(this.#memory.buffer)[bits + (at >>> 5)]!;
-    if ((word & (1 << (at & 31))) === 0) this.#hooks.fail(`${name} sleeps, and nobody knows`);
-  }
-
-  #assertWaits({ name, io, service }: AcceptThread, index: number): void {
-    const { table } = service.connections;
-    const paused = this.#pausedIds();
-    for (const link of this.#links.values()) {
-      const { slot, client, home } = link;
-      if (home !== index) continue;
-      if (isWatched(table, slot) && !io.isInFlight(RECV, slot)) {
-        this.#hooks.fail(`client ${client.id} may go away, and ${name} would not notice`);
-      }
-      // Or for a worker that has as many tasks as it may have.
-      if (this.#queue.hasTasks() || paused.some((id) => isOf(id, client.id))) continue;
-      if (table.state(slot) === HANDED_OFF) {
-        this.#assertGuestWaits(link);
-        continue;
-      }
-      if (![RECV, SEND, CLOSE].some((operation) => io.isInFlight(operation, slot))) {
-        this.#hooks.fail(`client ${client.id} waits for nothing, at ${name}`);
-      }
-    }
-    const waiting = this.listeners[index]!.backlog.length;
-    // A jump between a look at the clock and the setting of a timer makes that timer as late.
-    const { nowMs, faults } = this.#kernel;
-    const rests = io.timerDueMs <= nowMs + REST_MS_MAX || faults.clockJump > 0;
-    if (waiting > 0 && table.pool.free > 0 && !rests) {
-      this.#hooks.fail(`${waiting} connections wait for ${name}, which accepts none`);
-    }
-  }
-
-  // By its number among all threads.
-  #worker(thread: number): WorkerThread | undefined {
-    return this.#workers[thread - this.#accepts.length];
-  }
-
-  #assertGuestWaits({ fd, client }: Link): void {
-    const thread = this.#ownership.threadOf(fd) ?? NONE;
-    const worker = this.#worker(thread);
-    if (worker === undefined || !worker.isAlive) {
-      this.#hooks.fail(`client ${client.id} is away, and nobody has it`);
-    }
-    // The handler that blocks it is waited for, by others too.
-    if (worker.phase === 'blocked') return;
-    const slot = this.#workerChecks[thread - this.#accepts.length]!.slotOf(fd);
-    if (slot === NONE)
-      this.#hooks.fail(`client ${client.id} is away, and ${worker.name} forgot it`);
-    if (![RECV, SEND].some((operation) => worker.io.isInFlight(operation, slot))) {
-      this.#hooks.fail(`client ${client.id} waits for nothing, at ${worker.name}`);
     }
   }
 
@@ -460,22 +325,11 @@ export class SimServer {
     this.#kernel.trace?.(`${worker.name} goes on`);
   }
 
-  // It takes no task, whoever says that there is one.
-  #isFull({ turns, phase, service }: WorkerThread): boolean {
-    if (phase === 'blocked' || !service.guests.hasRoom) return true;
-    return turns.tasks === this.#options.workerConcurrency;
-  }
-
   // The worker whose code runs may die here. In a microtask it would be a rejection.
   #dieAt(probability: number): void {
     if (this.#dies || !this.#mayDie() || !this.#kernel.random.chance(probability)) return;
     if (this.#inMicrotasks) this.#dies = true;
     else throw new ThreadDeath('the worker dies with a connection');
-  }
-
-  // The requests whose handlers or tasks wait for a timer.
-  #pausedIds(): number[] {
-    return [...this.#accepts, ...this.#workers].flatMap(({ turns }) => turns.pausedIds);
   }
 
   #isDisturbed(): boolean {
@@ -650,19 +504,7 @@ export class SimServer {
     const listener = new ListeningSocket();
     this.listeners.push(listener);
     const listenerFd = kernel.open(listener);
-    const recvBufferSize = random.pick([16, 64, 512]);
-    const pools = {
-      submissions: 64,
-      completions: 256,
-      recvBuffers: random.pick([4, 8, 32, 64]),
-      recvBufferSize,
-      sendBlocks: Math.max(1, acceptCapacity - random.below(2) * random.below(2)),
-      sendBlockSize: 2 * RESPONSE_SPACE_MIN,
-      largeSendBlocks: random.between(1, 2),
-      largeSendBlockSize: 65_536,
-      recvBlocks: Math.max(1, acceptCapacity - random.below(2) * random.below(2)),
-      recvBlockSize: REQUEST_LIMITS.headSizeMax + recvBufferSize,
-    };
+    const pools = acceptPools(random, acceptCapacity);
     const checks = new ConnectionChecks(this.#links);
     const ioOptions = { ...pools, blocksSize: blocksSize(pools) };
     const io = this.#canary.makeIo(kernel, ioOptions, checks);
@@ -736,11 +578,4 @@ export class SimServer {
       fail: this.#hooks.fail,
     });
   }
-}
-
-/** True exactly when a response is formed, behind the last request of a client that is there. */
-function isWatched(table: ConnectionTable, slot: number): boolean {
-  const flags = table.flags(slot);
-  if (table.state(slot) !== OPEN || table.dropped(slot) >= DROP_MAX) return false;
-  return (flags & WATCHED_MASK) === (CLOSE_AFTER_SEND | AWAITED);
 }
