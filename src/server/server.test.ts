@@ -110,3 +110,41 @@ test('a server serves from its start to its drain, and tells what it did', async
   equal(worker![1].tasksRun, 1);
   deepEqual(logged, []);
 });
+
+// Reports where a thread loads it, and waits until the test has seen that.
+const GATED = moduleOf(`
+  import { threadName } from 'node:worker_threads';
+  const channel = new BroadcastChannel('threads awaited at start');
+  if (threadName.startsWith('accept') || Number(threadName.slice(7)) >= 15) {
+    await new Promise((resolve) => {
+      channel.onmessage = ({ data }) => data === 'go ' + threadName && resolve();
+      channel.postMessage(threadName);
+    });
+  }
+  channel.close();
+  export default { routes: { 'GET /fast': (_, response) => response.end('fast') } };`);
+
+test('a server is ready with its accept threads and 16 workers; others follow', async (context) => {
+  const channel = new BroadcastChannel('threads awaited at start');
+  context.after(() => channel.close());
+  const order: string[] = [];
+  let loaded = 0;
+  const all = Promise.withResolvers<void>();
+  channel.onmessage = (event) => {
+    const { data } = event as MessageEvent & { data: string };
+    order.push(data);
+    channel.postMessage(`go ${data}`);
+    if (++loaded === 3) all.resolve();
+  };
+  const server = await Server.start({ ...OPTIONS, workerThreads: 17 }, GATED, () => {});
+  context.after(() => server.close());
+  const peer = new RawPeer(server.port);
+  peer.send('GET /fast HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  let answer = '';
+  while (!answer.endsWith('fast')) answer += peer.recv();
+  peer.close();
+  order.push('served');
+  await all.promise;
+  deepEqual(order.slice(0, 2).sort(), ['accept-0', 'worker-15']);
+  deepEqual(order.slice(2), ['served', 'worker-16']);
+});

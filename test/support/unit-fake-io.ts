@@ -28,7 +28,7 @@ export class FakeIo implements Io {
   readonly memory: IoMemory;
   readonly bufferCount: number;
   readonly bufferSize: number;
-  readonly completionsReady = 0;
+  readonly completionsReady: number = 0;
   operation = 0;
   slot = 0;
   generation = 0;
