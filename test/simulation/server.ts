@@ -273,9 +273,7 @@ export class SimServer {
     }
     const { turns } = thread;
     const { resumes } = turns;
-    this.#inMicrotasks = true;
-    runMicrotasks();
-    this.#inMicrotasks = false;
+    this.#runQueued();
     this.#stepping = undefined;
     turns.isDirty = false;
     if (thread.phase === 'asleep' && turns.resumes !== resumes) {
@@ -285,6 +283,21 @@ export class SimServer {
       this.#dies = false;
       this.#die(thread as WorkerThread);
     }
+  }
+
+  // Behind a tick; the rest of its turn follows.
+  #runMicrotasksOfTick(): void {
+    if (!this.hasMicrotasks) return;
+    this.#runQueued();
+    if (!this.#dies) return;
+    this.#dies = false;
+    throw new ThreadDeath('the worker has died in a microtask');
+  }
+
+  #runQueued(): void {
+    this.#inMicrotasks = true;
+    runMicrotasks();
+    this.#inMicrotasks = false;
   }
 
   #step(thread: AcceptThread | WorkerThread): void {
@@ -450,6 +463,7 @@ export class SimServer {
     });
     const { service } = worker;
     io.onWait = (mayWait) => this.#wait(worker, mayWait);
+    worker.onMicrotasks = () => this.#runMicrotasksOfTick();
     this.#workerChecks[index] = checks;
     checks.attach({
       kernel,
@@ -537,6 +551,7 @@ export class SimServer {
     const view = new Float64Array(counters, 0, COUNTERS);
     this.#counters.push(view);
     this.#canary.spoil(thread.service);
+    thread.onMicrotasks = () => this.#runMicrotasksOfTick();
     this.#attachChecks(checks, thread, view, index);
     thread.tell('serve');
     this.#accepts.push(thread);

@@ -40,6 +40,7 @@ export function unixSeconds(kernel: Kernel): number {
 class SimNodeLoop implements OuterLoop {
   readonly backendFd: number;
   readonly turns: NodeTurns;
+  onMicrotasks = (): void => {};
   readonly #kernel: Kernel;
 
   constructor(kernel: Kernel) {
@@ -59,7 +60,9 @@ class SimNodeLoop implements OuterLoop {
     return false;
   }
 
-  runMicrotasks(): void {}
+  runMicrotasks(): void {
+    this.onMicrotasks();
+  }
 }
 
 /** `blocked`: within a tick, a blocking handler lets the loop run. */
@@ -83,12 +86,14 @@ export class SimThread<S extends Service = Service> {
   readonly #kernel: Kernel;
   readonly #commands: Command['kind'][] = [];
   readonly #backendFd: number;
+  readonly #nodeLoop: SimNodeLoop;
 
   constructor(name: string, kernel: Kernel, io: SimIo, makeService: (parts: Parts) => S) {
     this.name = name;
     this.io = io;
     this.#kernel = kernel;
     const nodeLoop = new SimNodeLoop(kernel);
+    this.#nodeLoop = nodeLoop;
     this.#backendFd = nodeLoop.backendFd;
     this.turns = nodeLoop.turns;
     this.service = makeService({
@@ -102,6 +107,11 @@ export class SimThread<S extends Service = Service> {
       },
     });
     this.service.run();
+  }
+
+  /** Runs what promises have queued, behind each tick of the loop. @throws ThreadDeath. */
+  set onMicrotasks(run: () => void) {
+    this.#nodeLoop.onMicrotasks = run;
   }
 
   get isAlive(): boolean {
