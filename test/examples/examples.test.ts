@@ -113,12 +113,14 @@ test('chat.ts: what is said in one thread is heard in the others', async (t) => 
   const { readyLine } = await start(t, 'chat.ts', { CHAT_PORT: '0' });
   const port = Number(/chat on port (\d+)/.exec(readyLine)![1]);
   const peers = await Promise.all(Array.from({ length: 8 }, () => HttpPeer.open(t, port)));
-  await peers[0]!.send('hello\n');
-  const name = peers[0]!.socket.localPort;
-  for (const peer of peers) {
-    while (!peer.peek().includes(`${name}: hello\n`)) {
+  const hears = async (peer: HttpPeer, text: string): Promise<void> => {
+    while (!peer.peek().includes(text)) {
       await new Promise((resolve) => peer.socket.once('data', resolve));
     }
-    match(peer.peek(), /^welcome\n/);
-  }
+  };
+  // Who comes later does not hear what was said before.
+  for (const peer of peers) await hears(peer, 'welcome\n');
+  await peers[0]!.send('hello\n');
+  const name = peers[0]!.socket.localPort;
+  for (const peer of peers) await hears(peer, `${name}: hello\n`);
 });
