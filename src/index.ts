@@ -3,11 +3,14 @@
 export type { App, AppMaker, AppServer } from './app/app.ts';
 export { defineApp } from './app/app.ts';
 export type { BlockingConnection } from './app/blocking-connection.ts';
+export type { BlockingRawConnection } from './app/blocking-raw-connection.ts';
 export type {
   BlockingHandler,
   ConnectionHandler,
   HttpNames,
   LoopHandlerOptions,
+  RawBlockingFunction,
+  RawConnectionHandler,
   RawNames,
 } from './app/connection-handler.ts';
 export {
@@ -15,7 +18,9 @@ export {
   handOff,
   LoopHandler,
   onLoop,
+  RawBlockingHandler,
   RawLoopHandler,
+  rawBlocking,
   rawOnLoop,
 } from './app/connection-handler.ts';
 export type { DelegateOptions, Delegation, Respond } from './app/delegation.ts';

@@ -10,7 +10,7 @@ import { NONE } from '../memory/pool.ts';
 import type { AnyApp, AppMaker, AppServer } from './app.ts';
 import type { BoundResponse } from './bound-response.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
-import { HandOff, LoopHandler, RawLoopHandler } from './connection-handler.ts';
+import { HandOff, LoopHandler, RawBlockingHandler, RawLoopHandler } from './connection-handler.ts';
 import type { Delegation, Respond } from './delegation.ts';
 import { mayKeep } from './escape.ts';
 import { ExchangeError } from './exchange-error.ts';
@@ -64,7 +64,8 @@ export interface NamedProtocol {
 export interface IndexedRawHandler {
   /** Of its task, as in `taskIndexes`. */
   readonly index: number;
-  readonly functions: RawHandler;
+  /** Undefined for one that blocks its worker. */
+  readonly functions: RawHandler | undefined;
 }
 
 export interface NamedConnectionHandler {
@@ -90,9 +91,11 @@ export function compileApp(app: AnyApp): CompiledApp {
         throw new AppError(`connection handler "${name}" has no onData`);
       }
       rawHandlers.set(name, { index: tasks.length + index, functions });
+    } else if (handler instanceof RawBlockingHandler) {
+      rawHandlers.set(name, { index: tasks.length + index, functions: undefined });
     } else if (typeof handler !== 'function' && !(handler instanceof LoopHandler)) {
       throw new AppError(
-        `connection handler "${name}" is no function, onLoop(function) or rawOnLoop(functions)`,
+        `connection handler "${name}" is not a function, onLoop(), rawOnLoop() or rawBlocking()`,
       );
     }
   }

@@ -2,6 +2,7 @@
 // while the module is loaded.
 
 import type { BlockingConnection } from './blocking-connection.ts';
+import type { BlockingRawConnection } from './blocking-raw-connection.ts';
 import type { Handler } from './handler.ts';
 import type { RawHandler } from './protocol.ts';
 
@@ -31,17 +32,43 @@ export class RawLoopHandler {
   }
 }
 
+/**
+ * Serves a connection of a protocol in a worker in straight-line code, which blocks it: reads and
+ * writes wait for the peer, within the server's timeouts. `state` is what the protocol gave along.
+ * When the function returns, the connection goes back, with what it returns.
+ */
+export type RawBlockingFunction = (
+  connection: BlockingRawConnection,
+  state: Uint8Array,
+) => string | Uint8Array | undefined;
+
+/** Serves connections of protocols by blocking a worker: made with `rawBlocking`. */
+export class RawBlockingHandler {
+  readonly run: RawBlockingFunction;
+
+  constructor(run: RawBlockingFunction) {
+    this.run = run;
+  }
+}
+
+/** What serves the connections of protocols that are handed to a worker. */
+export type RawConnectionHandler = RawLoopHandler | RawBlockingHandler;
+
 /** What serves the connections that are handed to a worker. */
-export type ConnectionHandler = BlockingHandler | LoopHandler | RawLoopHandler;
+export type ConnectionHandler = BlockingHandler | LoopHandler | RawConnectionHandler;
 
 /** Of the connection handlers of an application: the names of those for protocols. */
 export type RawNames<Connections> = {
-  [Name in keyof Connections & string]: Connections[Name] extends RawLoopHandler ? Name : never;
+  [Name in keyof Connections & string]: Connections[Name] extends RawConnectionHandler
+    ? Name
+    : never;
 }[keyof Connections & string];
 
 /** The names of those for HTTP. */
 export type HttpNames<Connections> = {
-  [Name in keyof Connections & string]: Connections[Name] extends RawLoopHandler ? never : Name;
+  [Name in keyof Connections & string]: Connections[Name] extends RawConnectionHandler
+    ? never
+    : Name;
 }[keyof Connections & string];
 
 /** What `onLoop` may be told. */
@@ -61,6 +88,11 @@ export function onLoop(handler: Handler, options: LoopHandlerOptions = {}): Loop
 /** A handler for connections of protocols, which a worker adopts into its own loop. */
 export function rawOnLoop(functions: RawHandler): RawLoopHandler {
   return new RawLoopHandler(functions);
+}
+
+/** A handler for connections of protocols, which blocks the worker that has one. */
+export function rawBlocking(run: RawBlockingFunction): RawBlockingHandler {
+  return new RawBlockingHandler(run);
 }
 
 /** A route whose connections are handed to a worker, to the connection handler of this name. */

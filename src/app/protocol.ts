@@ -79,12 +79,13 @@ export interface RawConnection<Names extends string = string> extends RawStream 
   /**
    * Hands the connection to a worker, to the raw handler of this name, until it comes back to
    * `onReturn`. What was written is sent first; what `onData` was not called with goes along.
-   * `state` is copied, a string as UTF-8, and is what `onOpen` of the handler is called with: bytes
+   * `state` is copied, a string as UTF-8, and is what the handler is called with first: bytes
    * that `onData` had and did not use, or whatever the two agree on. Answers false, and changes
    * nothing, when there is no room for it (`handOffsRefused`), when the handler has ended too many
-   * workers, when the server drains, and when the connection is not `open`. A connection that no
-   * worker takes within `--task-timeout` is ended. @throws RangeError for more than 16 KiB of
-   * state. @throws TypeError when there is no such handler.
+   * workers, when the server drains, when there is no worker for a handler that blocks one, and
+   * when the connection is not `open`. A connection that no worker takes within `--task-timeout` is
+   * ended. @throws RangeError for more than 16 KiB of state. @throws TypeError when there is no
+   * such handler.
    */
   handOff(name: Names, state?: string | Uint8Array): boolean;
 }

@@ -8,7 +8,7 @@
 // the application's memory, and the bytes that arrive are a view.
 
 import type { IndexedRawHandler } from '../app/compiled-app.ts';
-import type { Protocol, RawHandler } from '../app/protocol.ts';
+import type { Protocol, RawGuest, RawHandler } from '../app/protocol.ts';
 import { AssertionError, assert } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';
 import { DRAINING, HANDLER_FAILED, NO_MEMORY, SERVED } from './close-reason.ts';
@@ -197,10 +197,12 @@ export class RawSide implements RawConnectionSide {
     const { departures, handlers, table } = this.#options;
     const handler = handlers.get(name);
     if (handler === undefined) {
-      throw new TypeError(`there is no connection handler "${name}" made with rawOnLoop`);
+      throw new TypeError(`there is no connection handler "${name}" for protocols`);
     }
     if (this.draining) return false;
     if (departures === undefined) {
+      // It would block the accept thread.
+      if (handler.functions === undefined) return false;
       home.leave(state);
       const guest = new BoundRawConnection(
         this,
@@ -226,6 +228,11 @@ export class RawSide implements RawConnectionSide {
     }
     this.#move(slot, guest, home, state);
     this.#close(slot, guest);
+  }
+
+  /** The blocking handler of a guest has thrown; the guest may be over, and its place another's. */
+  fail(slot: number, guest: RawGuest, error: unknown): void {
+    this.#fail(this.#connections[slot] === guest ? slot : NONE, error);
   }
 
   // The connection leaves when what was written is sent, and nothing of it is in flight.
@@ -273,15 +280,19 @@ export class RawSide implements RawConnectionSide {
     onProgress(slot);
   }
 
+  #fail(slot: number, error: unknown): void {
+    const { table, log, onBroken } = this.#options;
+    log('a protocol failed', error);
+    if (slot !== NONE && table.state(slot) === OPEN) onBroken(slot, HANDLER_FAILED);
+  }
+
   #call(slot: number, code: () => unknown): void {
-    const { table, log, onBroken, onUserCode } = this.#options;
-    onUserCode();
+    this.#options.onUserCode();
     try {
       code();
     } catch (error) {
       if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
-      log('a protocol failed', error);
-      if (table.state(slot) === OPEN) onBroken(slot, HANDLER_FAILED);
+      this.#fail(slot, error);
     }
   }
 }

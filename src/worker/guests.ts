@@ -4,13 +4,17 @@
 // The parts are made with the first guest: most workers of most applications never have one.
 // Owner: one worker thread. Data plane, once for each guest.
 
+import type { RunUntil } from '../app/blocking-connection.ts';
 import { BoundBlockingConnection } from '../app/blocking-connection.ts';
+import { BoundBlockingRawConnection } from '../app/blocking-raw-connection.ts';
 import type { BoundResponse } from '../app/bound-response.ts';
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { connectionHandler, guestApp } from '../app/compiled-app.ts';
 import type { BlockingHandler } from '../app/connection-handler.ts';
-import { LoopHandler, RawLoopHandler } from '../app/connection-handler.ts';
+import { LoopHandler, RawBlockingHandler, RawLoopHandler } from '../app/connection-handler.ts';
+import { ExchangeError } from '../app/exchange-error.ts';
 import type { Handler } from '../app/handler.ts';
+import type { RawHandler } from '../app/protocol.ts';
 import type { BoundRequest } from '../app/request.ts';
 import { AssertionError, assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
@@ -45,16 +49,15 @@ export interface GuestsOptions {
   readonly onGone: (holder: number) => void;
 }
 
+// A blocking handler that waits for its turn.
 interface Waiting {
-  readonly handler: BlockingHandler;
-  readonly holder: number;
-  /** The guest; it may have gone since, and with it the holder. */
   readonly slot: number;
+  readonly holder: number;
+  /** The guest may have gone since, and with it the holder. */
   readonly generation: number;
-  readonly request: BoundRequest;
-  readonly response: BoundResponse;
-  resolve(): void;
-  reject(error: unknown): void;
+  run(runUntil: RunUntil): void;
+  /** The guest has gone. */
+  drop(): void;
 }
 
 export class Guests implements Departures {
@@ -70,7 +73,6 @@ export class Guests implements Departures {
   readonly #isNew: Uint8Array;
   // The guest whose request begins.
   #beginning = NONE;
-  // Blocking handlers that wait for their turn.
   readonly #waiting: Waiting[] = [];
   #recalled = false;
 
@@ -94,13 +96,18 @@ export class Guests implements Departures {
     const slot = table.acquire();
     assert(slot !== NONE, 'there is a place for every connection that can be handed off');
     const handler = app.connections[holders.taskIndex(holder) - app.tasks.length]!.handler;
-    if (typeof handler !== 'function') holders.setDeadline(holder, NO_DEADLINE);
+    if (handler instanceof LoopHandler || handler instanceof RawLoopHandler) {
+      holders.setDeadline(holder, NO_DEADLINE);
+    }
     count(counters, Counter.adopted);
     this.count++;
     this.#holderOf[slot] = holder;
     this.#isNew[slot] = 1;
     table.setFd(slot, records.fd(holder));
     if (handler instanceof RawLoopHandler) raw.adopt(slot, handler.functions, this.#recalled);
+    else if (handler instanceof RawBlockingHandler) {
+      raw.adopt(slot, this.#blockRaw(slot, handler), this.#recalled);
+    }
     travel.resume(slot, records.requests(holder), this.#bytes.of(holder));
   }
 
@@ -116,31 +123,22 @@ export class Guests implements Departures {
   runWaiting(): void {
     const { loop, holders, timeoutMs } = this.#options;
     const waiting = this.#waiting.shift()!;
-    const { handler, holder, request, response, resolve, reject } = waiting;
     if (!this.#isHere(waiting)) {
-      resolve();
+      waiting.drop();
       return;
     }
     // A guest that has gone took its holder along: that may be another one's by now.
     const putOff = (): void => {
       if (!this.#isHere(waiting)) return;
-      holders.setDeadline(holder, (loop.clock.nowMs + timeoutMs) | 0 || 1);
+      holders.setDeadline(waiting.holder, (loop.clock.nowMs + timeoutMs) | 0 || 1);
     };
-    const connection = new BoundBlockingConnection(request, response, (isDone) => {
+    putOff();
+    waiting.run((isDone) => {
       loop.runUntil(() => {
         putOff();
         return isDone();
       });
     });
-    putOff();
-    try {
-      handler(connection);
-      connection.finish();
-      resolve();
-    } catch (error) {
-      if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
-      reject(error);
-    }
   }
 
   /** The server drains: guests go home when they are served. Control plane. */
@@ -199,6 +197,11 @@ export class Guests implements Departures {
     this.connections?.ending.assertAllFree();
   }
 
+  #wait(slot: number, run: Waiting['run'], drop: Waiting['drop']): void {
+    const generation = this.connections!.table.generation(slot);
+    this.#waiting.push({ slot, generation, holder: this.#holderOf[slot]!, run, drop });
+  }
+
   #isHere({ slot, generation }: Waiting): boolean {
     return this.connections!.table.pool.isCurrent(slot, generation);
   }
@@ -220,21 +223,41 @@ export class Guests implements Departures {
   #block(handler: BlockingHandler): Handler {
     return (request, response) => {
       const slot = this.#beginning;
-      const holder = this.#holderOf[slot]!;
-      const generation = this.connections!.table.generation(slot);
+      const bound = response as BoundResponse;
       return new Promise<void>((resolve, reject) => {
-        this.#waiting.push({
-          handler,
-          holder,
-          slot,
-          generation,
-          request: request as BoundRequest,
-          response: response as BoundResponse,
-          resolve,
-          reject,
-        });
+        const run = (runUntil: RunUntil): void => {
+          const connection = new BoundBlockingConnection(request as BoundRequest, bound, runUntil);
+          try {
+            handler(connection);
+            connection.finish();
+            resolve();
+          } catch (error) {
+            if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
+            reject(error);
+          }
+        };
+        this.#wait(slot, run, resolve);
       });
     };
+  }
+
+  // The same for a connection of a protocol. Control plane.
+  #blockRaw(slot: number, handler: RawBlockingHandler): RawHandler {
+    const connection = new BoundBlockingRawConnection((guest, state) => {
+      const run = (runUntil: RunUntil): void => {
+        if (connection.over) return;
+        connection.begin(runUntil);
+        try {
+          guest.handBack(handler.run(connection, state));
+        } catch (error) {
+          if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
+          const isGone = connection.over && error instanceof ExchangeError;
+          if (!isGone) this.connections!.raw.fail(slot, guest, error);
+        }
+      };
+      this.#wait(slot, run, () => {});
+    });
+    return connection.functions;
   }
 
   // Control plane.

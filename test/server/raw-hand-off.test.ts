@@ -55,17 +55,24 @@ async function allBack(own: ServerProcess): Promise<void> {
 }
 
 // Lines with many hand-offs, as one text, and the threads that have to read them.
-function script(random: Prng, count: number): { text: string; threads: string[] } {
+function script(
+  random: Prng,
+  count: number,
+  kinds = ['lines'],
+): { text: string; threads: string[] } {
   const threads: string[] = [];
   let text = '';
   let away = false;
   for (let index = 0; index < count; index++) {
     const goes = random(3) === 0;
     threads.push(away ? 'worker' : 'accept');
-    const word = goes ? (away ? 'home' : 'away lines') : 'say';
+    const word = goes ? (away ? 'home' : `away ${kinds[random(kinds.length)]}`) : 'say';
     text += `${word} ${index} ${'x'.repeat(random(2) === 0 ? random(20) : random(3000))}\n`;
     if (goes) away = !away;
   }
+  // A worker that is blocked waits for no more.
+  if (away) threads.push('worker');
+  if (away) text += 'home\n';
   return { text, threads };
 }
 
@@ -80,29 +87,31 @@ test('a connection goes to a worker and comes back, as often as it likes', async
   }
 });
 
-test('bytes stay in order on the way, cut anywhere', async (t) => {
-  const peers = await Promise.all(Array.from({ length: 30 }, () => open(t, server())));
-  await Promise.all(
-    peers.map(async (peer, index) => {
-      const random = prng(index);
-      const { text, threads } = script(random, 150);
-      const read = readLines(peer, threads.length);
-      for (let at = 0; at < text.length; ) {
-        const size = 1 + random(random(2) === 0 ? 30 : 30_000);
-        await peer.send(text.slice(at, at + size));
-        at += size;
-      }
-      const answers = await read;
-      const sent = text.split('\n').slice(0, -1);
-      deepEqual(
-        answers.map((line) => line.replace(/^(\w+)-\d+ /, '$1 ')),
-        sent.map((line, at) => `${threads[at]} ${line}`),
-      );
-    }),
-  );
-  for (const peer of peers) peer.close();
-  await allBack(server());
-});
+for (const kinds of [['lines'], ['blocking'], ['lines', 'blocking']]) {
+  test(`bytes stay in order on the way, cut anywhere: ${kinds}`, async (t) => {
+    const peers = await Promise.all(Array.from({ length: 20 }, () => open(t, server())));
+    await Promise.all(
+      peers.map(async (peer, index) => {
+        const random = prng(index);
+        const { text, threads } = script(random, 100, kinds);
+        const read = readLines(peer, threads.length);
+        for (let at = 0; at < text.length; ) {
+          const size = 1 + random(random(2) === 0 ? 30 : 30_000);
+          await peer.send(text.slice(at, at + size));
+          at += size;
+        }
+        const answers = await read;
+        const sent = text.split('\n').slice(0, -1);
+        deepEqual(
+          answers.map((line) => line.replace(/^(\w+)-\d+ /, '$1 ')),
+          sent.map((line, at) => `${threads[at]} ${line}`),
+        );
+      }),
+    );
+    for (const peer of peers) peer.close();
+    await allBack(server());
+  });
+}
 
 test('what was written is sent before a connection leaves', async (t) => {
   const peer = await open(t, server());
@@ -160,6 +169,35 @@ test('without room the connection stays, and is told', async (t) => {
   equal(await say(away[0]!, 'here'), 'accept-0 here');
   await goAway(peer);
   equal(await say(peer, 'there'), 'worker-0 there');
+});
+
+test('a blocking function reads and writes, ends, throws, or ends its worker', async (t) => {
+  const own = await start(t, '-w', '1');
+  const peer = await open(t, own);
+  await peer.send('away blocking\nbig\nthere\n');
+  const lines = (await readLines(peer, 3)).map((line) => line.replace(/^(?:millrace)+/, 'B '));
+  deepEqual(lines, ['accept-0 away blocking', 'B worker-0 big', 'worker-0 there']);
+  // Another one waits for its turn.
+  const other = await open(t, own);
+  await other.send('away blocking\nthrow\n');
+  peer.endSending();
+  deepEqual(await peer.rest(), { by: 'end', bytes: 'worker-0 bye\n' });
+  ok(['end', 'ECONNRESET'].includes(await other.ended));
+  await own.program.output(
+    ({ stderr }) => /a protocol failed: Error: thrown by a blocking function/.exec(stderr)?.[0],
+  );
+  const reports = await own.reportUntil((accepts) => sumOf(accepts, 'connectionsOpen') === 0);
+  equal(sumOf(reports, 'closedHandlerFailed'), 1);
+  const gone = await open(t, own);
+  await goAway(gone, 'blocking');
+  equal(await say(gone, 'there'), 'worker-0 there');
+  gone.reset();
+  await allBack(own);
+  const last = await open(t, own);
+  await goAway(last, 'blocking');
+  await last.send('exit\n');
+  ok(['end', 'ECONNRESET'].includes(await last.ended));
+  await own.reportUntil((accepts) => sumOf(accepts, 'closedThreadDied') === 1);
 });
 
 test('all that are away count as connections, and those that leave give their slot', async (t) => {
@@ -220,6 +258,8 @@ test('without workers a raw handler runs in the accept thread', async (t) => {
     await answers,
     sent.map((line) => `accept-0 ${line}`),
   );
+  await peer.send('away blocking\n');
+  deepEqual(await readLines(peer, 2), ['accept-0 away blocking', 'no room']);
   await peer.send('away lines\n');
   peer.endSending();
   equal((await peer.rest()).bytes, 'accept-0 away lines\naccept-0 bye\n');

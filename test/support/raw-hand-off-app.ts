@@ -5,8 +5,10 @@
 //     answer      THREAD LINE
 
 import { threadName } from 'node:worker_threads';
-import type { RawConnection, RawStream } from '../../src/index.ts';
-import { defineApp, rawOnLoop } from '../../src/index.ts';
+import type { BlockingRawConnection, RawConnection, RawStream } from '../../src/index.ts';
+import { defineApp, rawBlocking, rawOnLoop } from '../../src/index.ts';
+
+type Name = 'lines' | 'recalled' | 'blocking';
 
 const THREAD = threadName ?? '';
 const BIG = Buffer.alloc(900_000, 'millrace');
@@ -35,9 +37,9 @@ function serve(
   connection.data = rest;
 }
 
-function atHome(connection: RawConnection<'lines' | 'recalled'>, bytes: Uint8Array): void {
+function atHome(connection: RawConnection<Name>, bytes: Uint8Array): void {
   serve(connection, bytes, (line, rest) => {
-    const name = /^away (lines|recalled)/.exec(line)?.[1] as 'lines' | 'recalled' | undefined;
+    const name = /^away (\w+)/.exec(line)?.[1] as Name | undefined;
     if (name === undefined) return false;
     connection.data = undefined;
     if (connection.handOff(name, rest)) return true;
@@ -96,6 +98,7 @@ export default defineApp({
         connection.end();
       },
     }),
+    blocking: rawBlocking(blockingLines),
     recalled: rawOnLoop({
       onData: () => {},
       onRecall: (connection) => {
@@ -115,4 +118,27 @@ function lines(
     connection.handBack(rest);
     return true;
   });
+}
+
+// The same lines, in straight-line code.
+function blockingLines(connection: BlockingRawConnection, state: Uint8Array): Buffer | undefined {
+  let rest = Buffer.from(state);
+  for (;;) {
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      const line = rest.toString('latin1', 0, end);
+      rest = rest.subarray(end + 1);
+      if (line === 'exit') process.exit(3);
+      if (line === 'throw') throw new Error('thrown by a blocking function');
+      if (line === 'big') connection.writeSync(BIG);
+      connection.writeSync(`${THREAD} ${line}\n`);
+      if (line.startsWith('home')) return rest;
+    }
+    const bytes = connection.readSync();
+    if (bytes === undefined) {
+      connection.writeSync(`${THREAD} bye\n`);
+      connection.endSync();
+      return undefined;
+    }
+    rest = Buffer.concat([rest, bytes]);
+  }
 }

@@ -1,7 +1,7 @@
 // What must not compile: `npm run check` compiles this file, nobody runs it.
 
 import type { Request, Task } from '../../src/index.ts';
-import { defineApp, delegate, handOff, onLoop, rawOnLoop } from '../../src/index.ts';
+import { defineApp, delegate, handOff, onLoop, rawBlocking, rawOnLoop } from '../../src/index.ts';
 
 defineApp({
   routes: {
@@ -93,12 +93,21 @@ defineApp({
         connection.handOff('rows');
         // @ts-expect-error it is at home
         connection.handBack();
-        if (!gone) connection.end();
+        if (!gone && !connection.handOff('block')) connection.end();
       },
     },
   },
   connections: {
     rows: (connection) => connection.writeSync('row'),
+    block: rawBlocking((connection) => {
+      connection.writeSync(connection.readSync() ?? 'end');
+      return 'state';
+    }),
+    silent: rawBlocking((connection) => {
+      connection.endSync();
+    }),
+    // @ts-expect-error it goes home with bytes or text
+    number: rawBlocking(() => 7),
     raw: rawOnLoop({
       onOpen: (connection, state) => connection.handBack(state),
       // @ts-expect-error a connection in a worker goes nowhere but home
