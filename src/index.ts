@@ -1,6 +1,6 @@
 // The public names of Millrace.
 
-export type { App, AppMaker, AppServer } from './app/app.ts';
+export type { AnyApp, App, AppMaker, AppServer } from './app/app.ts';
 export { defineApp } from './app/app.ts';
 export type { BlockingConnection } from './app/blocking-connection.ts';
 export type { BlockingRawConnection } from './app/blocking-raw-connection.ts';

@@ -64,6 +64,7 @@ export interface AppServer {
 /** A module may export it in place of an application. It makes the same in every thread. */
 export type AppMaker = (server: AppServer) => AnyApp;
 
+/** An application of any tasks, connections and routes. */
 // biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
 export type AnyApp = App<any, any, any>; // of any tasks, connections and routes
 

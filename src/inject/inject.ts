@@ -2,7 +2,7 @@
 
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
-import type { App } from '../app/app.ts';
+import type { AnyApp } from '../app/app.ts';
 import type { FetchApp } from '../fetch/fetch-app.ts';
 import { Injector } from './injector.ts';
 
@@ -42,7 +42,7 @@ const injectors = new WeakMap<object, Injector>();
  * @throws Error when the connection ends before the response does, as for a client over TCP.
  */
 export async function inject(
-  app: App | FetchApp,
+  app: AnyApp | FetchApp,
   { method = 'GET', path = '/', fields = {}, body, signal }: InjectRequest = {},
 ): Promise<InjectResponse> {
   const socket = new ClientSocket(injectorOf(app));
@@ -78,7 +78,7 @@ export async function inject(
   }
 }
 
-function injectorOf(app: App | FetchApp): Injector {
+function injectorOf(app: AnyApp | FetchApp): Injector {
   const known = injectors.get(app);
   if (known !== undefined) return known;
   const injector = new Injector(app, logToStderr);

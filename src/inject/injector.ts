@@ -2,7 +2,7 @@
 // serves TCP, over an `Io` in memory, in Node's own loop. Control plane.
 
 import { AcceptService } from '../accept/accept-service.ts';
-import type { App } from '../app/app.ts';
+import type { AnyApp } from '../app/app.ts';
 import { appWithoutWorkers, compileApp } from '../app/compiled-app.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
@@ -31,7 +31,7 @@ export class Injector {
   #idleTurns = 0;
   #users = 0;
 
-  constructor(app: App | FetchApp, log: (message: string, error?: unknown) => void) {
+  constructor(app: AnyApp | FetchApp, log: (message: string, error?: unknown) => void) {
     const options = completeOptions({
       acceptThreads: 1,
       acceptCapacity: CAPACITY,

@@ -1,7 +1,15 @@
 // What must not compile: `npm run check` compiles this file, nobody runs it.
 
 import type { Request, Task } from '../../src/index.ts';
-import { defineApp, delegate, handOff, onLoop, rawBlocking, rawOnLoop } from '../../src/index.ts';
+import {
+  defineApp,
+  delegate,
+  handOff,
+  inject,
+  onLoop,
+  rawBlocking,
+  rawOnLoop,
+} from '../../src/index.ts';
 
 defineApp({
   routes: {
@@ -132,3 +140,21 @@ defineApp({
     none: { port: 0, onData: (connection) => void connection.handOff('raw') },
   },
 });
+
+// Every application can be injected into, whatever its tasks are told and its routes are named.
+void inject(
+  defineApp({
+    routes: {
+      'GET /squares/:of': delegate('square', {
+        input: (request) => Number(request.param('of')),
+        respond: (square: number, response) => response.end(`${square}`),
+      }),
+      'GET /rows': handOff('rows'),
+    },
+    tasks: { square: ({ input }: Task<number>) => input * input },
+    connections: { rows: (connection) => connection.endSync('row') },
+  }),
+);
+
+// @ts-expect-error an application has routes
+void inject({ tasks: {} });
