@@ -38,6 +38,7 @@ class Recorder implements LoopClient {
   }
   hasMessages: () => boolean = never;
   hasWork: () => boolean = never;
+  onMicrotasks = (): void => {};
   runDeferred(): boolean {
     this.#phase('deferred');
     return false;
@@ -269,7 +270,10 @@ function makeSteps(): { steps: Loop; client: Recorder } {
       backendFd: openEventfd(),
       nodeTimerDueMs: () => -1,
       hasImmediates: () => false,
-      runMicrotasks: () => client.phases.push('microtasks'),
+      runMicrotasks: () => {
+        client.phases.push('microtasks');
+        client.onMicrotasks();
+      },
     },
     nextTurn: () => {},
     counters,
@@ -335,6 +339,16 @@ test('a thread that expects a message looks for it before it sleeps', () => {
   equal(steps.endTick(), true);
   equal(steps.beginTick(), true);
   equal(client.phases.at(-1), 'sleep');
+  steps.io.destroy();
+});
+
+test('so does one whose code has just delegated, before Node has its turn', () => {
+  const { steps, client } = makeSteps();
+  client.onPhase = (phase) => phase === 'messages';
+  client.onMicrotasks = () => {
+    client.hasMessages = () => true;
+  };
+  equal(tick(steps), true);
   steps.io.destroy();
 });
 

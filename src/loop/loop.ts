@@ -178,8 +178,7 @@ export class Loop {
     client.runReleases(); // 6
     this.#moreWork = moreMessages || moreDeferred || moreTimers || this.io.completionsReady > 0;
     if (this.#moreWork) count(this.#counters, Counter.budgetsExhausted);
-    const mayIdle = !this.#moreWork && !this.#hasSpun && client.expectsMessages();
-    this.#spins = mayIdle && this.#spinner.isWorthwhile();
+    this.#spins = false;
     this.#sleeping = this.#prepareSleep(client);
     return this.#sleeping;
   }
@@ -258,9 +257,14 @@ export class Loop {
 
   // Under load there is a completion and no need to sleep. Without one, Node looks first.
   #idle(client: LoopClient): void {
-    if (this.#spins && this.#spinner.spin(client)) return;
+    // Code of the user may have delegated just now.
+    if ((this.#spins || this.#maySpin(client)) && this.#spinner.spin(client)) return;
     this.#hasSpun = true;
     if (this.#userCodeRan) this.#yield = true;
+  }
+
+  #maySpin(client: LoopClient): boolean {
+    return !this.#hasSpun && client.expectsMessages() && this.#spinner.isWorthwhile();
   }
 
   #sweepTimers(client: LoopClient): boolean {
@@ -274,6 +278,7 @@ export class Loop {
 
   #prepareSleep(client: LoopClient): boolean {
     if (this.#moreWork || this.#yield || this.#userCodeRan) return false;
+    this.#spins = this.#maySpin(client);
     if (this.#spins || !client.prepareSleep()) return false;
     count(this.#counters, Counter.sleeps);
     this.#setSleepTimer();
