@@ -5,21 +5,12 @@
 // to run no more, and before its number is given away. `layout.ts` has the table of what is left.
 
 import { assert } from '../base/assert.ts';
-import { msBetween } from '../base/clock.ts';
 import { CompletionStack } from './completion-stack.ts';
 import { HandOffRecords } from './hand-off-records.ts';
 import type { DelegateMemory } from './layout.ts';
 import { acceptSleepers, workerSleepers } from './sleepers.ts';
 import { STATUS_FAILED, STATUS_LATE } from './task.ts';
-import {
-  BUILDING,
-  CONNECTION,
-  DONE,
-  NO_DEADLINE,
-  QUEUED,
-  RUNNING,
-  TaskHolders,
-} from './task-holders.ts';
+import { BUILDING, CONNECTION, DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 
 /** The eventfds: both are written without asking who sleeps. */
@@ -69,9 +60,7 @@ export function repairDeadWorker(
     const state = holders.state(holder);
     if (state === RUNNING && holders.thread(holder) === thread) {
       failedTasks.push(holders.taskIndex(holder));
-      const deadlineMs = holders.deadlineMs(holder);
-      const isLate = deadlineMs !== NO_DEADLINE && msBetween(deadlineMs, nowMs) >= 0;
-      holders.setStatus(holder, isLate ? STATUS_LATE : STATUS_FAILED);
+      holders.setStatus(holder, holders.isLate(holder, nowMs) ? STATUS_LATE : STATUS_FAILED);
       holders.markDone(holder, thread);
       stacks[holders.acceptThread(holder)]!.push(holder);
     } else if (state === DONE && holders.tryOrphan(holder, thread)) {

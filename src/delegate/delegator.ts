@@ -8,7 +8,6 @@
 // only means that nobody waits for the result.
 
 import { assert } from '../base/assert.ts';
-import { msBetween } from '../base/clock.ts';
 import { NONE, Pool } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
@@ -271,8 +270,7 @@ export class Delegator {
       if (this.#abandoned[slot] === 1 || !this.#pool.isUsed(slot)) continue;
       const holder = this.#firstHolder + slot;
       if (holders.isDone(holder) || holders.state(holder) === BUILDING) continue;
-      const deadlineMs = holders.deadlineMs(holder);
-      if (deadlineMs !== NO_DEADLINE && msBetween(deadlineMs, nowMs) >= 0) return holder;
+      if (holders.isLate(holder, nowMs)) return holder;
     }
     this.#lateCursor = 0;
     return NONE;

@@ -23,6 +23,7 @@
 // payload: a task reads its input before it ends.
 
 import { assert, VERIFY } from '../base/assert.ts';
+import { msBetween } from '../base/clock.ts';
 import { type DelegateMemory, delegateLayout, LINE_WORDS } from './layout.ts';
 
 /** In place of a deadline: the holder is never late. */
@@ -136,6 +137,12 @@ export class TaskHolders {
   /** When the task is late, in milliseconds as `Clock.nowMs` counts them, in every thread. */
   deadlineMs(holder: number): number {
     return this.#words[this.#at(holder) + DEADLINE]!;
+  }
+
+  /** True exactly when the task has a deadline, and `nowMs` of that clock is not before it. */
+  isLate(holder: number, nowMs: number): boolean {
+    const deadlineMs = this.deadlineMs(holder);
+    return deadlineMs !== NO_DEADLINE && msBetween(deadlineMs, nowMs) >= 0;
   }
 
   /** Puts the deadline off. The owner alone; others may see the old one for a while. */
