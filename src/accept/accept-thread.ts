@@ -3,6 +3,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { appWithoutWorkers, loadApp, protocolPorts, taskNames } from '../app/compiled-app.ts';
+import { mayKeep } from '../app/escape.ts';
 import { assert } from '../base/assert.ts';
 import { keepCompiled, prepareModules } from '../base/modules.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
@@ -26,7 +27,7 @@ async function start(): Promise<void> {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
     prepareModules();
-    const loaded = await loadApp(plan.app, { options: plan.options }, adaptFetchModule);
+    const loaded = await loadApp(plan.app, { options: plan.options }, adaptFetchModule, mayKeep);
     const app = plan.options.workerThreads === 0 ? appWithoutWorkers(loaded) : loaded;
     const { pools } = plan;
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });

@@ -12,7 +12,7 @@ import type { BoundResponse } from './bound-response.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
 import { HandOff, LoopHandler, RawBlockingHandler, RawLoopHandler } from './connection-handler.ts';
 import type { Delegation, Respond } from './delegation.ts';
-import { mayKeep } from './escape.ts';
+import type { MayKeep } from './escape.ts';
 import { ExchangeError } from './exchange-error.ts';
 import type { ErrorHandler, Handler } from './handler.ts';
 import type { Protocol, RawHandler } from './protocol.ts';
@@ -73,8 +73,12 @@ export interface NamedConnectionHandler {
   readonly handler: ConnectionHandler;
 }
 
-/** @throws AppError for a malformed route, or one that delegates to a task that does not exist. */
-export function compileApp(app: AnyApp): CompiledApp {
+/**
+ * `mayKeep` is the one of `escape.ts` where the application's routes are served. Elsewhere nobody
+ * pays for the parser.
+ * @throws AppError for a malformed route, or one that delegates to a task that does not exist.
+ */
+export function compileApp(app: AnyApp, mayKeep: MayKeep = () => true): CompiledApp {
   const tasks = Object.entries<TaskFunction>(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
   for (const { name, run } of tasks) {
     if (typeof run !== 'function') throw new AppError(`task "${name}" is not a function`);
@@ -152,16 +156,17 @@ export function compileApp(app: AnyApp): CompiledApp {
   try {
     const router = new Router(routes);
     const guarded = handlers.map((handler) => guard(handler, onError));
+    const isErrorKept = mayKeep(onError, ['other', 'request', 'response']);
     const keeps = Uint8Array.from(handlers, (handler, route) => {
       const task = taskIndexes[route]!;
       if (staticResponses[route] !== undefined) return 0;
       // Handlers of connections are not worth a look: they are never on the fast path.
       if (task >= tasks.length) return 1;
       const isKept =
+        isErrorKept ||
         mayKeep(task === NOT_DELEGATED ? handler : undefined, ['request', 'response']) ||
         mayKeep(inputs[route], ['request']) ||
-        mayKeep(responds[route], ['other', 'response']) ||
-        mayKeep(onError, ['other', 'request', 'response']);
+        mayKeep(responds[route], ['other', 'response']);
       return isKept ? 1 : 0;
     });
     const common = { router, handlers: guarded, staticResponses, fallbackRoute, onError };
@@ -244,14 +249,19 @@ export type Adapt = (module: { readonly default?: unknown }) => AnyApp | undefin
  * Loads the module at `url` and compiles its default export, or what `adapt` makes of the module:
  * an application, or a function that makes one for this server.
  */
-export async function loadApp(url: string, server: AppServer, adapt?: Adapt): Promise<CompiledApp> {
+export async function loadApp(
+  url: string,
+  server: AppServer,
+  adapt?: Adapt,
+  mayKeep?: MayKeep,
+): Promise<CompiledApp> {
   const module: { default?: Partial<AnyApp> | AppMaker } = await import(url);
   const made = adapt?.(module) ?? module.default;
   const app = typeof made === 'function' ? made(server) : made;
   if (typeof app?.routes !== 'object' || app.routes === null) {
     throw new AppError(`${url} has no default export made with defineApp({ routes })`);
   }
-  return compileApp(app as AnyApp);
+  return compileApp(app as AnyApp, mayKeep);
 }
 
 function checkedProtocol(name: string, protocol: Protocol): Protocol {

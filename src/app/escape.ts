@@ -17,6 +17,9 @@ export type Given = 'request' | 'response' | 'other';
 
 // biome-ignore lint/suspicious/noExplicitAny: any function
 type Callable = (...given: any /* any arguments */) => unknown;
+/** Judges whether a function may keep what it is given: `mayKeep`, or whoever says so of all. */
+export type MayKeep = (code: Callable | undefined, given: readonly Given[]) => boolean;
+
 type FunctionNode = ArrowFunctionExpression | FunctionExpression;
 type Names = ReadonlyMap<string, Given>;
 

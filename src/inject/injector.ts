@@ -4,6 +4,7 @@
 import { AcceptService } from '../accept/accept-service.ts';
 import type { AnyApp } from '../app/app.ts';
 import { appWithoutWorkers, compileApp } from '../app/compiled-app.ts';
+import { mayKeep } from '../app/escape.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
@@ -56,7 +57,7 @@ export class Injector {
         pools,
         rows: new SharedArrayBuffer(rowsSize),
       },
-      app: appWithoutWorkers(compileApp(isFetchApp(app) ? adaptFetchApp(app) : app)),
+      app: appWithoutWorkers(compileApp(isFetchApp(app) ? adaptFetchApp(app) : app, mayKeep)),
       io: this.io,
       clock: new SystemClock(),
       nodeLoop: {

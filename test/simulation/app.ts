@@ -6,6 +6,7 @@ import type { BlockingConnection } from '../../src/app/blocking-connection.ts';
 import { appWithoutWorkers, compileApp } from '../../src/app/compiled-app.ts';
 import { handOff, onLoop } from '../../src/app/connection-handler.ts';
 import { delegate } from '../../src/app/delegation.ts';
+import { mayKeep } from '../../src/app/escape.ts';
 import type { Request } from '../../src/app/request.ts';
 import type { Response } from '../../src/app/response.ts';
 import type { Task } from '../../src/delegate/task.ts';
@@ -266,6 +267,6 @@ const APP: App = {
   },
 };
 
-export const COMPILED = compileApp(APP);
+export const COMPILED = compileApp(APP, mayKeep);
 /** The same where there are no workers. */
 export const ALONE = appWithoutWorkers(COMPILED);

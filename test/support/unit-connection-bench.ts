@@ -6,6 +6,7 @@ import type { App } from '../../src/app/app.ts';
 import type { CompiledApp } from '../../src/app/compiled-app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
 import { delegate } from '../../src/app/delegation.ts';
+import { mayKeep } from '../../src/app/escape.ts';
 import type { TaskCall } from '../../src/app/request.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Counters } from '../../src/base/counters.ts';
@@ -56,7 +57,7 @@ export const APP: App = {
   },
   tasks: { slow: () => {} },
 };
-const COMPILED = compileApp(APP);
+const COMPILED = compileApp(APP, mayKeep);
 const NODE_LOOP = new NodeLoop();
 
 /** A response as this server writes it; a status line, then fields, then the body. */

@@ -5,6 +5,7 @@ import { ok } from 'node:assert/strict';
 import type { App } from '../../src/app/app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
 import { delegate } from '../../src/app/delegation.ts';
+import { mayKeep } from '../../src/app/escape.ts';
 import type { Handler } from '../../src/app/handler.ts';
 import { LINGERING, OPEN, TERMINATING } from '../../src/connection/connection-table.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
@@ -65,7 +66,10 @@ export class ExchangeBench extends ConnectionBench {
     };
     const { fallback, ...rest } = options;
     const tasks = { other: () => {}, slow: () => {} };
-    const app = compileApp(fallback ? { routes: all, tasks, fallback } : { routes: all, tasks });
+    const app = compileApp(
+      fallback ? { routes: all, tasks, fallback } : { routes: all, tasks },
+      mayKeep,
+    );
     super({ ...rest, app });
     this.slot = this.open();
   }

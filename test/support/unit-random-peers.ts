@@ -5,6 +5,7 @@
 import { equal, ok } from 'node:assert/strict';
 import type { App } from '../../src/app/app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
+import { mayKeep } from '../../src/app/escape.ts';
 import { LINGERING } from '../../src/connection/connection-table.ts';
 import { LINGER_MS } from '../../src/connection/lifecycle.ts';
 import { CLOSE, RECV, SEND } from '../../src/io/token.ts';
@@ -228,7 +229,7 @@ export class RandomRun {
     const capacity = 1 + random(4);
     const recvBufferSize = [8, 40, 200][random(3)]!;
     this.bench = new ConnectionBench({
-      app: compileApp(this.#app()),
+      app: compileApp(this.#app(), mayKeep),
       capacity,
       recvBuffers: [4, 16, 64][random(3)]!,
       recvBufferSize,
