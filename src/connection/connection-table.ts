@@ -99,6 +99,11 @@ export function isLeaving(flags: number): boolean {
   return (flags & (LEAVES | RECEIVES_BODY | CLOSE_AFTER_SEND)) === LEAVES;
 }
 
+/** True exactly when what still arrives is of no interest: the connection ends. */
+export function isDropping(flags: number): boolean {
+  return (flags & (CLOSE_AFTER_SEND | RECEIVES_BODY)) === CLOSE_AFTER_SEND;
+}
+
 /**
  * The descriptors in the rows of a thread that has died, which nobody closes any more. Those that
  * the kernel was asked to close are not among them: another connection may have their numbers. Nor

@@ -9,13 +9,7 @@
 
 import type { Io } from '../io/io.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import {
-  AWAITED,
-  CLOSE_AFTER_SEND,
-  LINGER_AFTER_SEND,
-  PEER_ENDED,
-  RECEIVES_BODY,
-} from './connection-table.ts';
+import { AWAITED, isDropping, LINGER_AFTER_SEND, PEER_ENDED } from './connection-table.ts';
 import type { RecvSide } from './recv-side.ts';
 
 /** So many bytes are received of a connection that ends, while its responses are formed. */
@@ -34,7 +28,7 @@ export class DropSide {
 
   /** True exactly when what still arrives is of no interest: the connection ends. */
   isDropping(slot: number): boolean {
-    return (this.#table.flags(slot) & (CLOSE_AFTER_SEND | RECEIVES_BODY)) === CLOSE_AFTER_SEND;
+    return isDropping(this.#table.flags(slot));
   }
 
   /** Bytes have arrived; `more` when their receive repeats. */

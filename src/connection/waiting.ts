@@ -16,6 +16,7 @@ import {
   BODY_PAUSED,
   CLOSE_AFTER_SEND,
   DEFERRED,
+  isDropping,
   isLeaving,
   LINGER_AFTER_SEND,
   OPEN,
@@ -133,9 +134,8 @@ export class Waiting {
   #onLate(slot: number): void {
     const awaited = this.#deadlines.awaited(slot);
     this.#deadlines.done(slot);
-    const flags = this.#table.flags(slot);
     // The close was announced meanwhile: what still comes is not looked at, and is not late.
-    if ((flags & (CLOSE_AFTER_SEND | RECEIVES_BODY)) === CLOSE_AFTER_SEND) return;
+    if (isDropping(this.#table.flags(slot))) return;
     if (awaited === NEXT_REQUEST) this.#lifecycle.terminate(slot, IDLE);
     else if (awaited === HEAD) this.#requestSide.reject(slot, REQUEST_TIMEOUT, HEADER_TIMEOUT);
     else {

@@ -110,9 +110,10 @@ export class Loop {
   #sleepTimerSet = false;
   #sleepTimerMs = 0;
   readonly #spinner = new Spinner();
-  // True exactly when it is going to.
+  // True exactly when the thread spins behind this tick, and does not sleep in it.
   #spins = false;
-  // True exactly when the thread has spun in vain, and sleeps next.
+  // True exactly when it had nothing to do since it last slept, and spun in vain if that was worth
+  // it: it sleeps next.
   #hasSpun = false;
 
   constructor(options: LoopOptions) {
