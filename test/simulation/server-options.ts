@@ -5,26 +5,19 @@ import type { ServerOptions } from '../../src/base/options.ts';
 import type { PoolSizes } from '../../src/base/thread-plan.ts';
 import { RESPONSE_SPACE_MIN } from '../../src/connection/response-side.ts';
 import { REQUEST_LIMITS } from '../../src/http/request-limits.ts';
+import { completeOptions } from '../../src/server/serve-options.ts';
 import type { Random } from './random.ts';
 import { BODY_LIMIT, type Offer } from './requests.ts';
 
 export function drawOptions(random: Random, likes: Offer['likes']): ServerOptions {
-  return {
+  return completeOptions({
     port: 0,
-    host: '127.0.0.1',
     acceptThreads: random.between(1, 3),
     acceptCapacity: random.between(1, 6),
     workerThreads: random.between(0, 3),
     slowDuration: 0,
     workerConcurrency: random.pick([1, 2, 3]),
     taskTimeoutMs: random.pick(likes === 'tasks' ? [100, 50] : [86_400_000, 100, 50]),
-    taskSize: 2048,
-    taskQueue: 0,
-    taskQueueFull: 'refuse',
-    taskDeaths: 5,
-    workerNice: 0,
-    workerHeap: 0,
-    demoFaults: false,
     requests: {
       keepAliveTimeoutMs: random.pick([1000, 5000, 75_000]),
       headerTimeoutMs: random.pick([1000, 20_000]),
@@ -33,11 +26,8 @@ export function drawOptions(random: Random, likes: Offer['likes']): ServerOption
       // Handlers take whatever virtual time the run needs.
       handlerTimeoutMs: 1_000_000_000,
       bodySizeMax: BODY_LIMIT,
-      requestsMax: 1_000_000,
     },
-    backend: 'auto',
-    verbose: false,
-  };
+  });
 }
 
 /** Of an accept thread. */
