@@ -5,11 +5,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { appWithoutWorkers, loadApp, protocolPorts, taskNames } from '../app/compiled-app.ts';
 import { mayKeep } from '../app/escape.ts';
 import { assert } from '../base/assert.ts';
-import { keepCompiled, prepareModules } from '../base/modules.ts';
+import { keepCompiled } from '../base/modules.ts';
 import type { AcceptThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
-import { adaptFetchModule } from '../fetch/fetch-app.ts';
+import { adaptFetchModule } from '../fetch/fetch-module.ts';
 import { refuseNewConnections } from '../io/listener.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
@@ -26,7 +26,6 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as AcceptThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
-    prepareModules();
     const loaded = await loadApp(plan.app, { options: plan.options }, adaptFetchModule, mayKeep);
     const app = plan.options.workerThreads === 0 ? appWithoutWorkers(loaded) : loaded;
     const { pools } = plan;

@@ -242,8 +242,8 @@ export function appWithoutWorkers(app: CompiledApp): CompiledApp {
   return { ...alone, connections: [] };
 }
 
-/** Makes an application of a module that exports one of another kind, or answers undefined. */
-export type Adapt = (module: { readonly default?: unknown }) => AnyApp | undefined;
+/** Makes an application of a module that exports one of another kind, or undefined. */
+export type Adapt = (module: { readonly default?: unknown }) => Promise<AnyApp | undefined>;
 
 /**
  * Loads the module at `url` and compiles its default export, or what `adapt` makes of the module:
@@ -256,7 +256,7 @@ export async function loadApp(
   mayKeep?: MayKeep,
 ): Promise<CompiledApp> {
   const module: { default?: Partial<AnyApp> | AppMaker } = await import(url);
-  const made = adapt?.(module) ?? module.default;
+  const made = (await adapt?.(module)) ?? module.default;
   const app = typeof made === 'function' ? made(server) : made;
   if (typeof app?.routes !== 'object' || app.routes === null) {
     throw new AppError(`${url} has no default export made with defineApp({ routes })`);

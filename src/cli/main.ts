@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { MODULE_EXTENSION } from '../base/modules.ts';
+import { MODULE_EXTENSION, prepareModules } from '../base/modules.ts';
+import { useCompileCache } from '../server/compile-cache.ts';
 import { formatSize } from '../server/memory-plan.ts';
 import type { Server } from '../server/server.ts';
 import { EXIT_FAILURE, EXIT_USAGE, StartError } from '../server/start-error.ts';
@@ -22,6 +23,8 @@ async function main(): Promise<void> {
     throw new UsageError('--watch is for the foreground: it does not go with --daemonize');
   }
   if (commandLine.daemonize && !isDaemon()) return daemonize();
+  useCompileCache();
+  prepareModules();
   // The engine is loaded only when it is needed: usage errors and the help need no FFI.
   const { Server } = await import('../server/server.ts');
   if (commandLine.watch) return watch(commandLine, app);

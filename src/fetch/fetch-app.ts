@@ -1,60 +1,11 @@
-// Applications of the Fetch standard: a function from `Request` to `Response` answers everything.
-// Control plane.
-
-import type { App } from '../app/app.ts';
-import type { Request } from '../app/request.ts';
-import type { Response } from '../app/response.ts';
-import { isThenable } from '../base/thenable.ts';
-import { replaceGlobals } from './globals.ts';
-import { sendResponse } from './send-response.ts';
-import { WebRequest } from './web-request.ts';
+// What an application of the Fetch standard is. Control plane.
 
 /** What frameworks such as Hono export: an object with this method. */
 export interface FetchApp {
   fetch(request: globalThis.Request): globalThis.Response | Promise<globalThis.Response>;
 }
 
-/** The application of a module that exports a fetch application, as its default or as `fetch`. */
-export function adaptFetchModule(module: { readonly default?: unknown }): App | undefined {
-  if (isFetchApp(module.default)) return adaptFetchApp(module.default);
-  return isFetchApp(module) ? adaptFetchApp(module) : undefined;
-}
-
 export function isFetchApp(value: unknown): value is FetchApp {
   const isObject = typeof value === 'object' || typeof value === 'function';
   return isObject && value !== null && typeof (value as Partial<FetchApp>).fetch === 'function';
-}
-
-/** The application as one that Millrace runs. Its thread gets the globals it is used to. */
-export function adaptFetchApp(app: FetchApp): App {
-  replaceGlobals();
-  return { routes: {}, fallback: (request, response) => answer(app, request, response) };
-}
-
-function answer(app: FetchApp, request: Request, response: Response): void | Promise<void> {
-  let web: WebRequest;
-  try {
-    web = new WebRequest(request);
-  } catch {
-    // Host and target make no URL: RFC 9110 section 15.5.1.
-    return response.end('400 Bad Request\n', 400);
-  }
-  const result = app.fetch(web as unknown as globalThis.Request);
-  if (isThenable(result)) return answerLater(result, web, request, response);
-  const sent = sendResponse(result, request, response);
-  if (sent === undefined) web.detach();
-  else return sent.finally(() => web.detach());
-}
-
-async function answerLater(
-  result: Promise<globalThis.Response>,
-  web: WebRequest,
-  request: Request,
-  response: Response,
-): Promise<void> {
-  try {
-    await sendResponse(await result, request, response);
-  } finally {
-    web.detach();
-  }
 }

@@ -8,8 +8,9 @@ import { mayKeep } from '../app/escape.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
+import { adaptFetchApp } from '../fetch/adapt-fetch-app.ts';
 import type { FetchApp } from '../fetch/fetch-app.ts';
-import { adaptFetchApp, isFetchApp } from '../fetch/fetch-app.ts';
+import { isFetchApp } from '../fetch/fetch-app.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { NOTHING_PLANNED } from '../kernel/node-loop.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
@@ -17,6 +18,7 @@ import { TASKS_MAX } from '../server/crash-budget.ts';
 import { planMemory } from '../server/memory-plan.ts';
 import { completeOptions } from '../server/serve-options.ts';
 import { MemoryIo } from './memory-io.ts';
+import { nodeTimeout } from './node-timeout.ts';
 
 /** More requests at a time wait for their turn. */
 const CAPACITY = 64;
@@ -106,6 +108,3 @@ export class Injector {
     turn?.();
   }
 }
-
-// Kept, because tests replace timers.
-const nodeTimeout = setTimeout;

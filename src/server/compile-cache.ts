@@ -5,19 +5,30 @@
 // that is not so, there is no cache.
 
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 let directory: string | undefined;
 
-/** The environment of a thread. What the user has said of Node's cache stands. */
+/** Keeps what is compiled from here on. For a process that is all Millrace's. */
+export function useCompileCache(): void {
+  const cache = cacheDirectory();
+  if (cache !== '') enableCompileCache(cache);
+}
+
+/** The environment of a thread. */
 export function threadEnvironment(): NodeJS.ProcessEnv {
+  const cache = cacheDirectory();
+  return cache === '' ? process.env : { ...process.env, NODE_COMPILE_CACHE: cache };
+}
+
+// Empty where there is none. What the user has said of Node's cache stands.
+function cacheDirectory(): string {
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE } = process.env;
-  if (NODE_COMPILE_CACHE !== undefined || NODE_DISABLE_COMPILE_CACHE !== undefined) {
-    return process.env;
-  }
+  if (NODE_COMPILE_CACHE !== undefined || NODE_DISABLE_COMPILE_CACHE !== undefined) return '';
   directory ??= privateDirectory(tmpdir());
-  return directory === '' ? process.env : { ...process.env, NODE_COMPILE_CACHE: directory };
+  return directory;
 }
 
 /** A directory within `parent` that is this user's alone, or an empty text. */

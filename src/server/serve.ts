@@ -1,10 +1,12 @@
-// A server as a part of another program. Control plane.
+// A server as a part of another program. The engine is loaded when there is one to start:
+// applications import this module in every thread. Control plane.
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { ServerOptions } from '../base/options.ts';
 import type { ServeOptions } from './serve-options.ts';
 import { completeOptions } from './serve-options.ts';
-import { Server } from './server.ts';
+import type { Server } from './server.ts';
 
 /**
  * Starts a server that runs the application which `module` exports as its default. When the promise
@@ -21,8 +23,16 @@ import { Server } from './server.ts';
  * @throws StartError when the server cannot start; its `exitCode` says of which kind the fault is.
  */
 export function serve(module: string | URL, options: ServeOptions = {}): Promise<Server> {
-  const log = options.log ?? logToStderr;
-  return Server.start(completeOptions(options), moduleUrl(module), log);
+  return start(completeOptions(options), moduleUrl(module), options.log ?? logToStderr);
+}
+
+async function start(
+  options: ServerOptions,
+  app: string,
+  log: (line: string) => void,
+): Promise<Server> {
+  const { Server } = await import('./server.ts');
+  return Server.start(options, app, log);
 }
 
 function moduleUrl(module: string | URL): string {

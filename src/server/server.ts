@@ -90,14 +90,14 @@ export class Server {
     this.#workers = workers;
     this.#crashBudget = crashBudget;
     this.#wakeups = wakeups;
-    workers.watch();
     this.ended = this.#untilEnded();
     this.ended.catch(() => {});
   }
 
   /**
-   * Starts a server that runs the application at the URL `app`. When this settles, connections are
-   * served. With `takeOver` it serves listeners that stay those of the caller. @throws StartError
+   * Starts a server that runs the application at the URL `app`. Connections are served as soon as
+   * there is a worker; when this settles there are all workers, or 16. With `takeOver` it serves
+   * listeners that stay those of the caller. @throws StartError
    */
   static async start(
     options: ServerOptions,
@@ -143,33 +143,33 @@ export class Server {
       logThread,
     });
     const workers = new WorkerPool({
-      count: workerThreads,
       plan: { ...base, pools: plan.guestPools, guests: plan.guests },
       wakeups: signals,
       crashBudget,
       log,
       logThread,
     });
+    const bound = [listeners];
     try {
-      const first = workers.start(Math.min(workerThreads, WORKERS_BEFORE_READY));
-      await Promise.all([accepts.ready(), first]);
+      await Promise.all([accepts.ready(), workers.start(Math.min(workerThreads, 1))]);
+      await takeOver?.before();
+      for (const { port } of accepts.protocols) bound.push(bindProtocol(options, port, takeOver));
+      for (const { fds } of bound) startListening(fds);
+      accepts.serve(bound.slice(1));
+      await workers.start(Math.min(workerThreads, WORKERS_BEFORE_READY));
     } catch (error) {
       await Promise.all([accepts.terminate(), workers.terminate()]);
-      closeListeners(listeners.fds);
+      for (const { fds } of bound) closeListeners(fds);
       for (const fd of wakeups) closeDescriptor(fd);
       throw error;
     }
-    await takeOver?.before();
-    const protocols = await bindProtocols(options, accepts, takeOver !== undefined);
-    startListening(listeners.fds);
-    accepts.serve(protocols);
     const ports = Object.fromEntries(
-      accepts.protocols.map(({ name }, index) => [name, protocols[index]!.port]),
+      accepts.protocols.map(({ name }, index) => [name, bound[index + 1]!.port]),
     );
     const { port } = listeners;
     const server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
     Object.assign(server.ports, ports);
-    void workers.startOthers();
+    void workers.startOthers(workerThreads);
     return server;
   }
 
@@ -265,23 +265,16 @@ function choose(options: ServerOptions): BackendChoice {
 }
 
 // Where a server is taken over, its predecessor still listens on the ports. They go on accepting.
-async function bindProtocols(
+function bindProtocol(
   { host, acceptThreads }: ServerOptions,
-  accepts: AcceptPool,
-  isTakenOver: boolean,
-): Promise<Listeners[]> {
-  const bound: Listeners[] = [];
-  for (const { port } of accepts.protocols) {
-    try {
-      bound.push(bindListeners(host, port, acceptThreads, isTakenOver));
-    } catch (error) {
-      for (const { fds } of bound) closeListeners(fds);
-      await accepts.terminate();
-      throw bindError(error, host, port);
-    }
+  port: number,
+  takeOver: TakeOver | undefined,
+): Listeners {
+  try {
+    return bindListeners(host, port, acceptThreads, takeOver !== undefined);
+  } catch (error) {
+    throw bindError(error, host, port);
   }
-  for (const { fds } of bound) startListening(fds);
-  return bound;
 }
 
 /** @throws StartError when the address cannot be listened on. */

@@ -3,9 +3,12 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Counters } from '../base/counters.ts';
+import { MODULE_EXTENSION } from '../base/modules.ts';
 import type { Command, ProtocolPort, Report, ThreadPlan } from '../base/thread-plan.ts';
 import { threadEnvironment } from './compile-cache.ts';
 import { threadError } from './start-error.ts';
+
+const THREAD_ENTRY = new URL(`../base/thread-entry${MODULE_EXTENSION}`, import.meta.url);
 
 /** How long a report waits for a thread that runs a task. */
 const HEAP_WAIT_MS = 1000;
@@ -34,7 +37,7 @@ export class Thread {
 
   constructor(
     name: string,
-    entry: URL,
+    module: URL,
     plan: ThreadPlan<unknown>,
     log: (thread: string, message: string) => void,
     heapMib = 0,
@@ -42,9 +45,9 @@ export class Thread {
     this.name = name;
     this.counters = new Float64Array(plan.counters);
     this.#log = log;
-    this.#worker = new Worker(entry, {
+    this.#worker = new Worker(THREAD_ENTRY, {
       name,
-      workerData: plan,
+      workerData: { ...plan, module: module.href },
       env: threadEnvironment(),
       ...(heapMib > 0 ? { resourceLimits: { maxOldGenerationSizeMb: heapMib } } : {}),
     });
@@ -59,6 +62,7 @@ export class Thread {
         else this.#onReport(report);
       });
       this.#worker.once('error', (error) => reject(threadError(name, String(error), '')));
+      this.#worker.once('exit', () => reject(threadError(name, 'it ended by itself', '')));
     });
     // A failure before anyone waits is not an unhandled rejection; whoever waits still gets it.
     this.ready.catch(() => {});

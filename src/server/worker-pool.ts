@@ -5,6 +5,7 @@
 // takes its place. Tasks in the queue are not lost: they wait for whichever worker comes.
 // Control plane.
 
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { msBetween } from '../base/clock.ts';
 import { COUNTERS_SIZE } from '../base/counters.ts';
@@ -32,7 +33,6 @@ const HANG_GRACE_MS = 100;
 const HANG_ANSWER_MS = 250;
 
 export interface WorkerPoolOptions {
-  readonly count: number;
   /** What the plans of all threads have in common. */
   readonly plan: Omit<WorkerThreadPlan<DelegateMemory>, 'index' | 'counters' | 'holdings'>;
   readonly wakeups: Wakeups;
@@ -59,7 +59,7 @@ export class WorkerPool {
   readonly #holders: TaskHolders;
   readonly #queue: TaskQueue;
   readonly #looks = new HangLooks();
-  #hangCheck: NodeJS.Timeout | undefined;
+  readonly #hangCheck: NodeJS.Timeout;
   #recalled = false;
   #ending = false;
 
@@ -67,34 +67,26 @@ export class WorkerPool {
     this.#options = options;
     this.#holders = new TaskHolders(options.plan.delegateMemory);
     this.#queue = new TaskQueue(options.plan.delegateMemory, this.#holders);
+    this.#hangCheck = setInterval(() => this.#endHanging(), HANG_LOOK_MS);
+    this.#hangCheck.unref();
   }
 
-  /** By index; fewer than there will be while `startOthers` runs. */
+  /** By index; fewer than there will be while `start` runs. */
   get threads(): readonly Thread[] {
     return this.#places.map(({ thread }) => thread);
   }
 
-  /** Starts the first `count` workers. @throws StartError of the first that cannot start. */
+  /**
+   * Starts workers until there are `count`. From now on those that die are replaced, and those that
+   * hang are ended. @throws StartError of the first that cannot start.
+   */
   async start(count: number): Promise<void> {
-    for (let index = 0; index < count; index++) this.#add(index);
-    await Promise.all(this.threads.map((thread) => thread.ready));
+    await this.#startUntil(count, (thread) => thread.ready);
   }
 
-  /** From now on workers that die are replaced, and those that hang are ended. */
-  watch(): void {
-    this.#hangCheck = setInterval(() => this.#endHanging(), HANG_LOOK_MS);
-    this.#hangCheck.unref();
-    this.#places.forEach((place, index) => void this.#watch(place, index));
-  }
-
-  /** Starts the others one after the other: the CPUs are for the server, which serves already. */
-  async startOthers(): Promise<void> {
-    for (let index = this.#places.length; index < this.#options.count; index++) {
-      if (this.#ending) return;
-      const place = this.#add(index);
-      void this.#watch(place, index);
-      await place.thread.ready.catch(() => {});
-    }
+  /** As `start`, for a server that serves already: who cannot start is logged, and tried again. */
+  async startOthers(count: number): Promise<void> {
+    await this.#startUntil(count, (thread) => thread.ready.catch(() => {}));
   }
 
   /** The server drains: connections go home when they are served, also from workers to come. */
@@ -114,10 +106,20 @@ export class WorkerPool {
 
   async terminate(): Promise<void> {
     this.#ending = true;
+    clearInterval(this.#hangCheck);
     await Promise.all(this.threads.map((thread) => thread.terminate()));
   }
 
-  #add(index: number): Place {
+  // As many at a time as there are CPUs.
+  async #startUntil(count: number, begun: (thread: Thread) => Promise<void>): Promise<void> {
+    const lane = async (): Promise<void> => {
+      while (this.#places.length < count && !this.#ending) await begun(this.#add().thread);
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  }
+
+  #add(): Place {
+    const index = this.#places.length;
     const counters = new SharedArrayBuffer(COUNTERS_SIZE);
     const holdings = new SharedArrayBuffer(HOLDINGS_SIZE);
     const place = {
@@ -128,6 +130,7 @@ export class WorkerPool {
       isSuspect: false,
     };
     this.#places.push(place);
+    void this.#watch(place, index);
     return place;
   }
 

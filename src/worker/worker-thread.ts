@@ -4,11 +4,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadApp, protocolPorts, taskNames } from '../app/compiled-app.ts';
 import { assert } from '../base/assert.ts';
-import { keepCompiled, prepareModules } from '../base/modules.ts';
+import { keepCompiled } from '../base/modules.ts';
 import type { WorkerThreadPlan } from '../base/thread-plan.ts';
 import { blocksSize } from '../connection/connection-memory.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
-import { adaptFetchModule } from '../fetch/fetch-app.ts';
+import { adaptFetchModule } from '../fetch/fetch-module.ts';
 import { openIo } from '../io/open-io.ts';
 import { Wakeup } from '../kernel/eventfd.ts';
 import { keepHoldings } from '../kernel/holdings.ts';
@@ -24,7 +24,6 @@ async function start(): Promise<void> {
   try {
     const plan = workerData as WorkerThreadPlan<DelegateMemory>;
     keepHoldings(plan.holdings);
-    prepareModules();
     lowerPriority(plan.options.workerNice);
     const app = await loadApp(plan.app, { options: plan.options }, adaptFetchModule);
     const io = openIo(plan.backend, { ...plan.pools, blocksSize: blocksSize(plan.pools) });

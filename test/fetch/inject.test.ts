@@ -1,19 +1,20 @@
 import { deepEqual, equal, match, notEqual, ok, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FetchApp } from '../../src/fetch/fetch-app.ts';
-import { adaptFetchModule, isFetchApp } from '../../src/fetch/fetch-app.ts';
+import { isFetchApp } from '../../src/fetch/fetch-app.ts';
+import { adaptFetchModule } from '../../src/fetch/fetch-module.ts';
 import { requestUrl } from '../../src/fetch/web-url.ts';
 import { inject } from '../../src/inject/inject.ts';
 
 type Fetch = FetchApp['fetch'];
 
-test('a module exports it as its default, or as a function', () => {
+test('a module exports it as its default, or as a function', async () => {
   const fetch: Fetch = () => new Response();
   for (const module of [{ default: { fetch } }, { fetch }, { default: {}, fetch }]) {
-    notEqual(adaptFetchModule(module as { default?: unknown }), undefined);
+    notEqual(await adaptFetchModule(module as { default?: unknown }), undefined);
   }
   for (const module of [{}, { default: null }, { default: { routes: {} } }, { fetch: 1 }]) {
-    equal(adaptFetchModule(module as { default?: unknown }), undefined);
+    equal(await adaptFetchModule(module as { default?: unknown }), undefined);
   }
   equal(isFetchApp(Object.assign(() => {}, { fetch })), true);
 });
