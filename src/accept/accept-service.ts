@@ -116,7 +116,7 @@ export class AcceptService implements LoopClient {
       timeoutMs: plan.options.taskTimeoutMs,
       exchanges: exchangesFor(acceptCapacity),
       inlineRunner: runner,
-      tasks: app.tasks.length,
+      tasks: app.tasks,
       handOffs: this.handOffs,
       hasWorkers: workerThreads > 0,
       onUserCode: () => this.loop.userCodeRan(),

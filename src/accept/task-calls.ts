@@ -3,12 +3,12 @@
 //
 // Owner: one accept thread.
 
-import type { TaskCall } from '../app/request.ts';
+import type { TaskCall, TaskCaller } from '../app/request.ts';
 import type { TaskErrorCode } from '../app/task-error.ts';
 import { TaskError } from '../app/task-error.ts';
-import { abandon } from '../base/thenable.ts';
+import { assert } from '../base/assert.ts';
+import { abandon, rejected } from '../base/thenable.ts';
 import { BYTES, JSON_TEXT, type TaskHolders } from '../delegate/task-holders.ts';
-import { NONE } from '../memory/pool.ts';
 
 const MESSAGES = {
   full: 'all task holders of this thread are taken',
@@ -19,47 +19,50 @@ const MESSAGES = {
 
 export class TaskCalls {
   readonly #holders: TaskHolders;
-  // By holder.
+  readonly #tasks: readonly { readonly name: string }[];
+  // By holder. Each is made when it is first needed, and used again.
   readonly #calls: (Call | undefined)[];
   readonly #onCancel: (holder: number) => void;
 
   /** `onCancel`: nobody waits for the task of this holder any more. */
-  constructor(holders: TaskHolders, onCancel: (holder: number) => void) {
+  constructor(
+    holders: TaskHolders,
+    tasks: readonly { readonly name: string }[],
+    onCancel: (holder: number) => void,
+  ) {
     this.#holders = holders;
+    this.#tasks = tasks;
     this.#onCancel = onCancel;
     this.#calls = Array.from({ length: holders.count });
   }
 
   /** The task of a holder has been built. */
-  begin(holder: number, name: string): TaskCall {
-    const call = new Call(name, this, holder);
-    this.#calls[holder] = call;
-    return call;
+  begin(holder: number, caller: TaskCaller): Promise<unknown> {
+    const call = this.#calls[holder] ?? this.#make(holder);
+    return call.begin(caller);
   }
 
   /** Why a task could not be delegated. */
-  fail(name: string, code: TaskErrorCode & keyof typeof MESSAGES): TaskCall {
-    const call = new Call(name, this, NONE);
-    call.reject(new TaskError(name, code, `task "${name}": ${MESSAGES[code]}`));
-    return call;
+  fail(task: number, code: TaskErrorCode & keyof typeof MESSAGES): Promise<never> {
+    return rejected(this.#error(task, code));
   }
 
-  failAsTooLarge(name: string, message: string): TaskCall {
-    const call = new Call(name, this, NONE);
-    call.reject(new TaskError(name, 'too-large', `task "${name}": ${message}`));
-    return call;
+  failAsTooLarge(task: number, message: string): Promise<never> {
+    const { name } = this.#tasks[task]!;
+    return rejected(new TaskError(name, 'too-large', `task "${name}": ${message}`));
   }
 
   /** The task of a holder is done. False when no handler awaits it. */
   settle(holder: number): boolean {
     const call = this.#calls[holder];
-    if (call === undefined) return false;
-    this.#calls[holder] = undefined;
-    const status = this.#holders.status(holder);
+    if (call?.isOpen !== true) return false;
+    const holders = this.#holders;
+    const status = holders.status(holder);
     if (status < 400) call.resolve(this.#result(holder));
     else {
-      const message = `task "${call.task}" has failed with status ${status}`;
-      call.reject(new TaskError(call.task, 'failed', message, status));
+      const { name } = this.#tasks[holders.taskIndex(holder)]!;
+      const message = `task "${name}" has failed with status ${status}`;
+      call.reject(new TaskError(name, 'failed', message, status));
     }
     return true;
   }
@@ -67,15 +70,25 @@ export class TaskCalls {
   /** The task of a holder is late. False when no handler awaits it. */
   expire(holder: number): boolean {
     const call = this.#calls[holder];
-    if (call === undefined) return false;
-    call.end('late');
+    if (call?.isOpen !== true) return false;
+    this.#end(call, holder, 'late');
     return true;
   }
 
-  /** Nobody waits for the task of this holder any more. */
-  abandon(holder: number): void {
-    this.#calls[holder] = undefined;
+  #make(holder: number): Call {
+    const call: Call = new Call(() => this.#end(call, holder, 'cancelled'));
+    this.#calls[holder] = call;
+    return call;
+  }
+
+  #end(call: Call, holder: number, code: TaskErrorCode & keyof typeof MESSAGES): void {
+    call.reject(this.#error(this.#holders.taskIndex(holder), code));
     this.#onCancel(holder);
+  }
+
+  #error(task: number, code: TaskErrorCode & keyof typeof MESSAGES): TaskError {
+    const { name } = this.#tasks[task]!;
+    return new TaskError(name, code, `task "${name}": ${MESSAGES[code]}`);
   }
 
   #result(holder: number): unknown {
@@ -91,43 +104,68 @@ export class TaskCalls {
   }
 }
 
+// What one holder's task is awaited by. Those of a caller are a list, so that one leaves it when it
+// is settled, whichever it is.
 class Call implements TaskCall {
-  readonly task: string;
-  readonly result: Promise<unknown>;
-  settled = false;
-  readonly #calls: TaskCalls;
-  readonly #holder: number;
-  #resolve!: (value: unknown) => void;
-  #reject!: (error: Error) => void;
+  /** Nobody waits any more. */
+  readonly cancel: () => void;
+  // What is young and kept by what is old costs the collector something: there is no `reject`.
+  #promise: Promise<unknown> | undefined;
+  #resolve!: Resolve;
+  #caller!: TaskCaller;
+  #next: Call | undefined;
+  #previous: Call | undefined;
 
-  constructor(task: string, calls: TaskCalls, holder: number) {
-    this.task = task;
-    this.#calls = calls;
-    this.#holder = holder;
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+  constructor(cancel: () => void) {
+    this.cancel = cancel;
+  }
+
+  /** True exactly when it has no result, and somebody waits. */
+  get isOpen(): boolean {
+    return this.#promise !== undefined;
+  }
+
+  begin(caller: TaskCaller): Promise<unknown> {
+    assert(this.#promise === undefined, 'a holder has one task at a time');
+    const promise = new Promise<unknown>(keepResolve);
+    this.#promise = promise;
+    this.#resolve = newResolve;
+    this.#caller = caller;
+    const next = caller.firstCall as Call | undefined;
+    if (next !== undefined) next.#previous = this;
+    this.#next = next;
+    caller.firstCall = this;
+    return promise;
   }
 
   resolve(value: unknown): void {
-    this.settled = true;
+    this.#leave();
     this.#resolve(value);
   }
 
   reject(error: Error): void {
-    this.settled = true;
     // Who does not await a task does not want to know that it failed; the log does.
-    abandon(this.result);
-    this.#reject(error);
+    abandon(this.#promise!);
+    this.resolve(rejected(error));
   }
 
-  cancel(): void {
-    if (!this.settled) this.end('cancelled');
+  #leave(): void {
+    const next = this.#next;
+    const previous = this.#previous;
+    if (next !== undefined) next.#previous = previous;
+    if (previous === undefined) this.#caller.firstCall = next;
+    else previous.#next = next;
+    this.#next = undefined;
+    this.#previous = undefined;
+    this.#promise = undefined;
   }
+}
 
-  end(code: TaskErrorCode & keyof typeof MESSAGES): void {
-    this.reject(new TaskError(this.task, code, `task "${this.task}": ${MESSAGES[code]}`));
-    this.#calls.abandon(this.#holder);
-  }
+type Resolve = (value: unknown) => void;
+
+let newResolve!: Resolve;
+
+// What promises are made with. A function for each would be an allocation.
+function keepResolve(resolve: Resolve): void {
+  newResolve = resolve;
 }

@@ -10,6 +10,8 @@ import {
 } from '../../test/support/unit-connection-bench.ts';
 import { compileApp } from '../app/compiled-app.ts';
 import { delegate } from '../app/delegation.ts';
+import type { TaskCaller } from '../app/request.ts';
+import type { TaskError } from '../app/task-error.ts';
 import { COUNTERS } from '../base/counters.ts';
 import { exchangesFor } from '../connection/exchanges.ts';
 import { Delegator } from '../delegate/delegator.ts';
@@ -90,7 +92,7 @@ class Fixture {
           exchanges: exchangesFor(8),
           inlineRunner: workerThreads === 0 || runsWhenFull ? this.#runner : undefined,
           hasWorkers: workerThreads > 0,
-          tasks: app.tasks.length,
+          tasks: app.tasks,
           handOffs: undefined,
           onUserCode: () => {
             this.userCodeCount++;
@@ -179,13 +181,56 @@ test('completions keep to the budget of a tick, and say when there are more', ()
 test('only so many handlers are given their results in a tick', async () => {
   const fixture = new Fixture(1, false, 20);
   const { delegation } = fixture;
-  const calls = Array.from({ length: 20 }, () => delegation.call(0, 'nothing', '', TEXT));
+  const caller: TaskCaller = { firstCall: undefined };
+  let settled = 0;
+  const results = Array.from({ length: 20 }, async () => {
+    await delegation.call(0, '', TEXT, caller);
+    settled++;
+  });
   fixture.work();
   equal(delegation.runCompletions(256), true);
-  equal(calls.filter(({ settled }) => settled).length, 16);
+  await microtasks();
+  equal(settled, 16);
   equal(delegation.runCompletions(256), false);
-  await Promise.all(calls.map(({ result }) => result));
+  await Promise.all(results);
+  equal(caller.firstCall, undefined);
 });
+
+test('a call that settles leaves its caller; the others can be cancelled', async () => {
+  const fixture = new Fixture(1, false, 8);
+  const { delegation } = fixture;
+  for (const order of permutations([0, 1, 2, 3])) {
+    const caller: TaskCaller = { firstCall: undefined };
+    const results = order.map(() => delegation.call(0, '', TEXT, caller));
+    const taken = order.map(() => fixture.begin());
+    for (const index of order.slice(0, 2)) fixture.finish(taken[index]!);
+    delegation.runCompletions(256);
+    while (caller.firstCall !== undefined) caller.firstCall.cancel();
+    const outcomes = await Promise.all(
+      results.map((result) => result.then(String, (error: TaskError) => error.code)),
+    );
+    const expected = order.map((_, index) =>
+      order.indexOf(index) < 2 ? 'undefined' : 'cancelled',
+    );
+    deepEqual(outcomes, expected);
+    // Their results come late, and are nobody's.
+    for (const index of order.slice(2)) fixture.finish(taken[index]!);
+    delegation.runCompletions(256);
+    fixture.delegator.assertAllFree();
+  }
+});
+
+function permutations(of: readonly number[]): number[][] {
+  if (of.length === 0) return [[]];
+  return of.flatMap((first) =>
+    permutations(of.filter((each) => each !== first)).map((rest) => [first, ...rest]),
+  );
+}
+
+// Those that are queued, and the few that follow each.
+async function microtasks(): Promise<void> {
+  for (let i = 0; i < 10; i++) await undefined;
+}
 
 test('a budget that is met exactly leaves nothing', () => {
   const fixture = new Fixture(1);
@@ -351,7 +396,7 @@ test('a result before the connections are there is asserted', () => {
     exchanges: 1,
     inlineRunner: runner,
     hasWorkers: false,
-    tasks: app.tasks.length,
+    tasks: app.tasks,
     handOffs: undefined,
     onUserCode: () => {},
   });

@@ -2,7 +2,7 @@
 // here and now when there are none; either way its result comes back by `TaskSide.onDone`.
 // Data plane.
 
-import type { TaskCall } from '../app/request.ts';
+import type { TaskCaller } from '../app/request.ts';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
@@ -37,8 +37,8 @@ export interface AcceptThreadDelegationOptions {
   readonly timeoutMs: number;
   /** The most exchanges. */
   readonly exchanges: number;
-  /** How many tasks there are: the indexes behind them are those of connection handlers. */
-  readonly tasks: number;
+  /** By index; the indexes behind them are those of connection handlers. */
+  readonly tasks: readonly { readonly name: string }[];
   readonly handOffs: HandOffs | undefined;
   /** Runs tasks in this thread: all, or those that the queue is too full for. */
   readonly inlineRunner: TaskRunner | undefined;
@@ -76,10 +76,12 @@ export class AcceptThreadDelegation implements TaskDelegation {
     this.#timeoutMs = options.timeoutMs;
     this.#inlineRunner = options.hasWorkers ? undefined : options.inlineRunner;
     this.#fullRunner = options.hasWorkers ? options.inlineRunner : undefined;
-    this.#tasks = options.tasks;
+    this.#tasks = options.tasks.length;
     this.#handOffs = options.handOffs;
     this.#onUserCode = options.onUserCode;
-    this.#calls = new TaskCalls(options.delegator.holders, (holder) => this.#abandon(holder));
+    this.#calls = new TaskCalls(options.delegator.holders, options.tasks, (holder) =>
+      this.#abandon(holder),
+    );
     this.#holderOf = new Int32Array(options.exchanges).fill(NONE);
   }
 
@@ -164,8 +166,13 @@ export class AcceptThreadDelegation implements TaskDelegation {
   }
 
   /** Control plane: who awaits a result allocates. */
-  call(task: number, name: string, input: string | Uint8Array, kind: number): TaskCall {
-    if (this.#isRefused(task)) return this.#calls.fail(name, 'refused');
+  call(
+    task: number,
+    input: string | Uint8Array,
+    kind: number,
+    caller: TaskCaller,
+  ): Promise<unknown> {
+    if (this.#isRefused(task)) return this.#calls.fail(task, 'refused');
     const delegator = this.#delegator;
     const at = this.#deadlineMs();
     let isSpare = false;
@@ -175,16 +182,16 @@ export class AcceptThreadDelegation implements TaskDelegation {
       holder = delegator.build(task, NONE, 0, input, kind, at, true);
     }
     if (holder === TOO_LARGE) {
-      return this.#calls.failAsTooLarge(name, tooLarge('input', sizeOf(input), this.inputSizeMax));
+      return this.#calls.failAsTooLarge(task, tooLarge('input', sizeOf(input), this.inputSizeMax));
     }
     if (holder === NONE) {
       count(this.#counters, Counter.taskHoldersDry);
-      return this.#calls.fail(name, 'full');
+      return this.#calls.fail(task, 'full');
     }
     count(this.#counters, Counter.tasksDelegated);
-    const call = this.#calls.begin(holder, name);
+    const result = this.#calls.begin(holder, caller);
     this.#send(holder, isSpare);
-    return call;
+    return result;
   }
 
   /** An async task that this thread runs itself is done. */

@@ -67,11 +67,14 @@ export interface Request<Tasks = any /* any application */, Parameters extends s
 
 /** A task that a handler awaits. */
 export interface TaskCall {
-  readonly result: Promise<unknown>;
-  /** True exactly when the result is there, or why there is none. */
-  readonly settled: boolean;
-  /** Nobody waits any more. */
+  /** Nobody waits any more. Its caller has one call less. */
   cancel(): void;
+}
+
+/** Who awaits tasks. */
+export interface TaskCaller {
+  /** One of those that have no result yet. It knows the others. */
+  firstCall: TaskCall | undefined;
 }
 
 /** Who receives the body of a request, and runs the tasks that its handler awaits. */
@@ -80,7 +83,7 @@ export interface RequestSource extends BodySource {
   readonly fd: number;
   /** True exactly when the handler has ended the response. */
   readonly hasEnded: boolean;
-  callTask(task: string, input: unknown): TaskCall;
+  callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown>;
 }
 
 /** What the router knows of the path that it found last: see `http/router.ts`. */
@@ -103,7 +106,8 @@ export interface RequestHead {
   readonly hasBody: boolean;
 }
 
-export class BoundRequest implements Request {
+export class BoundRequest implements Request, TaskCaller {
+  firstCall: TaskCall | undefined;
   readonly #source: RequestSource;
   readonly #memory: Buffer;
   readonly #parser: RequestHead;
@@ -116,9 +120,6 @@ export class BoundRequest implements Request {
   #parameters: PathParameters;
   #query: URLSearchParams | undefined;
   #body: RequestBody | undefined;
-  #calls: TaskCall[] | undefined;
-  // So many calls are kept until it is looked which of them are settled.
-  #callsMax = CALLS_MIN;
   #error: Error | undefined;
   #aborter: AbortController | undefined;
 
@@ -233,11 +234,7 @@ export class BoundRequest implements Request {
   // Control plane: who awaits a task allocates.
   delegate(task: string, input?: unknown): Promise<never> {
     this.#check();
-    const call = this.#source.callTask(task, input);
-    this.#calls ??= [];
-    if (this.#calls.length >= this.#callsMax) this.#forgetSettled(this.#calls);
-    this.#calls.push(call);
-    return call.result as Promise<never>;
+    return this.#source.callTask(task, input, this) as Promise<never>;
   }
 
   // What the connection calls.
@@ -264,25 +261,12 @@ export class BoundRequest implements Request {
     this.#error = error;
     this.#body?.fail(error);
     this.#aborter?.abort(error);
-    if (this.#calls !== undefined) this.#cancel(this.#calls);
+    while (this.firstCall !== undefined) this.firstCall.cancel();
   }
 
   /** The client has ended its side: it may still read, but most have gone. */
   peerEnded(): void {
     this.#aborter?.abort(new ExchangeError('the client has ended the connection', 0));
-  }
-
-  // Control plane.
-  #forgetSettled(calls: TaskCall[]): void {
-    let kept = 0;
-    for (const call of calls) if (!call.settled) calls[kept++] = call;
-    calls.length = kept;
-    this.#callsMax = 2 * kept + CALLS_MIN;
-  }
-
-  // Control plane.
-  #cancel(calls: readonly TaskCall[]): void {
-    for (const call of calls) call.cancel();
   }
 
   /** Copies the head, whose bytes are about to go. Answers its size. Control plane. */
@@ -343,7 +327,6 @@ function parse(text: string): unknown {
     throw new ExchangeError('the body is not JSON', BAD_REQUEST);
   }
 }
-const CALLS_MIN = 16;
 
 function snapshot(head: RequestHead): RequestHead {
   const { size, method, methodOffset, methodSize, targetOffset, targetSize } = head;

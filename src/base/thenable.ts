@@ -14,4 +14,11 @@ export function abandon(promise: Thenable): void {
   promise.then(ignore, ignore);
 }
 
+/** A promise that is rejected, which nobody has to wait for. Control plane. */
+export function rejected(error: Error): Promise<never> {
+  const promise = Promise.reject(error);
+  abandon(promise);
+  return promise;
+}
+
 function ignore(): void {}

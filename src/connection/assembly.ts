@@ -82,7 +82,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
       bodySizeMax: requests.bodySizeMax,
       onResponse: (exchange) => responseSide.pump(exchange.slot),
       onBodyWanted: (exchange) => hooks.onBodyWanted(exchange.slot),
-      callTask: (task, input) => requestSide.tasks.call(task, input),
+      callTask: (task, input, caller) => requestSide.tasks.call(task, input, caller),
     },
     table,
   );

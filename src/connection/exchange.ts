@@ -12,7 +12,7 @@
 
 import type { ResponseSink } from '../app/bound-response.ts';
 import { BoundResponse } from '../app/bound-response.ts';
-import type { PathParameters, RequestHead, RequestSource, TaskCall } from '../app/request.ts';
+import type { PathParameters, RequestHead, RequestSource, TaskCaller } from '../app/request.ts';
 import { BoundRequest } from '../app/request.ts';
 import type { RequestBody } from '../app/request-body.ts';
 import type { Clock } from '../base/clock.ts';
@@ -34,7 +34,7 @@ export interface ExchangeContext {
   /** The handler waits for bytes of the body. */
   onBodyWanted(exchange: Exchange): void;
   /** The handler delegates to a task. */
-  callTask(task: string, input: unknown): TaskCall;
+  callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown>;
 }
 
 // How much of the request's body has come.
@@ -184,8 +184,8 @@ export class Exchange implements RequestSource, ResponseSink {
     if (this.slot !== NONE) this.#context.onResponse(this);
   }
 
-  callTask(task: string, input: unknown): TaskCall {
-    return this.#context.callTask(task, input);
+  callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown> {
+    return this.#context.callTask(task, input, caller);
   }
 
   onBodyWanted(): void {

@@ -1,6 +1,6 @@
 // What the connections ask of whoever runs the tasks. Types only.
 
-import type { TaskCall } from '../app/request.ts';
+import type { TaskCaller } from '../app/request.ts';
 
 /** Runs a task, in a worker or in this thread. */
 export interface TaskDelegation {
@@ -25,8 +25,13 @@ export interface TaskDelegation {
     input: string | Uint8Array,
     kind: number,
   ): number;
-  /** Delegates for a handler, which is told what becomes of it. */
-  call(task: number, name: string, input: string | Uint8Array, kind: number): TaskCall;
+  /** Delegates for a handler, which awaits the result. */
+  call(
+    task: number,
+    input: string | Uint8Array,
+    kind: number,
+    caller: TaskCaller,
+  ): Promise<unknown>;
   /** Nobody waits for the result of the exchange's task any more. */
   cancel(exchange: number): void;
 }

@@ -9,11 +9,11 @@
 import type { CompiledApp } from '../app/compiled-app.ts';
 import type { Respond } from '../app/delegation.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
-import type { TaskCall } from '../app/request.ts';
+import type { TaskCaller } from '../app/request.ts';
 import { AssertionError } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
-import { abandon, isThenable } from '../base/thenable.ts';
+import { abandon, isThenable, rejected } from '../base/thenable.ts';
 import { STATUS_OK, tooLarge } from '../delegate/task.ts';
 import { BYTES, JSON_TEXT, sizeOf, TEXT } from '../delegate/task-holders.ts';
 import type { RequestParser } from '../http/request-parser.ts';
@@ -90,16 +90,16 @@ export class TaskSide {
   }
 
   /** A handler delegates. Control plane: who awaits a result allocates. */
-  call(name: string, input: unknown): TaskCall {
+  call(name: string, input: unknown, caller: TaskCaller): Promise<unknown> {
     const task = this.#tasks.get(name);
-    if (task === undefined) return failedCall(new TypeError(`there is no task "${name}"`));
+    if (task === undefined) return rejected(new TypeError(`there is no task "${name}"`));
     let encoded: string | Uint8Array;
     try {
       encoded = encode(input);
     } catch (error) {
-      return failedCall(error as Error);
+      return rejected(error as Error);
     }
-    return this.#delegation.call(task, name, encoded, kindOf(input));
+    return this.#delegation.call(task, encoded, kindOf(input), caller);
   }
 
   /**
@@ -281,11 +281,4 @@ function readResult(result: Uint8Array, offset: number, size: number, kind: numb
   }
   if (kind === TEXT) return undefined;
   return offset === 0 && size === result.length ? result : result.subarray(offset, offset + size);
-}
-
-// Control plane.
-function failedCall(error: Error): TaskCall {
-  const result = Promise.reject(error);
-  abandon(result);
-  return { result, settled: true, cancel() {} };
 }

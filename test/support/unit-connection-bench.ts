@@ -7,7 +7,7 @@ import type { CompiledApp } from '../../src/app/compiled-app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
 import { delegate } from '../../src/app/delegation.ts';
 import { mayKeep } from '../../src/app/escape.ts';
-import type { TaskCall } from '../../src/app/request.ts';
+import type { TaskCall, TaskCaller } from '../../src/app/request.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Counters } from '../../src/base/counters.ts';
 import { COUNTERS, Counter } from '../../src/base/counters.ts';
@@ -109,25 +109,32 @@ export interface Running {
 }
 
 export class FakeCall implements TaskCall {
-  settled = false;
   cancelled = false;
   readonly #promise = Promise.withResolvers<unknown>();
+  readonly #caller: TaskCaller;
+
+  /** Its caller has no other. */
+  constructor(caller: TaskCaller) {
+    this.#caller = caller;
+    caller.firstCall = this;
+  }
 
   get result(): Promise<unknown> {
     return this.#promise.promise;
   }
 
   resolve(value: unknown): void {
-    this.settled = true;
+    this.#caller.firstCall = undefined;
     this.#promise.resolve(value);
   }
 
   reject(error: Error): void {
-    this.settled = true;
+    this.#caller.firstCall = undefined;
     this.#promise.reject(error);
   }
 
   cancel(): void {
+    this.#caller.firstCall = undefined;
     this.cancelled = true;
   }
 }
@@ -160,10 +167,15 @@ export class FakeDelegation implements TaskDelegation {
     return status;
   }
 
-  call(task: number, _name: string, input: string | Uint8Array, kind: number): FakeCall {
-    const call = new FakeCall();
+  call(
+    task: number,
+    input: string | Uint8Array,
+    kind: number,
+    caller: TaskCaller,
+  ): Promise<unknown> {
+    const call = new FakeCall(caller);
     this.calls.push({ task, input, kind, call });
-    return call;
+    return call.result;
   }
 
   delegate(task: number, slot: number, generation: number, offset: number, size: number): number {
