@@ -10,6 +10,7 @@ import {
   isHostPort,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
+  OPTION_UPGRADE,
 } from './field-values.ts';
 
 // The requests of `request-parser.test.ts` show what the readers accept. Here: that none of them
@@ -33,6 +34,8 @@ test('a host ends where its value ends: RFC 9110 7.2', () => {
 test('the options of a connection end where their value ends: RFC 9110 7.6.1', () => {
   equal(read(connectionOptions, 'close', 'd'), OPTION_CLOSE);
   equal(read(connectionOptions, 'clos', 'e'), 0);
+  equal(read(connectionOptions, 'Upgrade', 'd'), OPTION_UPGRADE);
+  equal(read(connectionOptions, 'upgrad', 'e'), 0);
   equal(read(connectionOptions, 'x, keep-alive', ', close'), OPTION_KEEP_ALIVE);
 });
 

@@ -28,6 +28,7 @@ export const VALUE_INVALID = -1;
 /** Bits of `connectionOptions`, RFC 9110 7.6.1. */
 export const OPTION_CLOSE = 1;
 export const OPTION_KEEP_ALIVE = 2;
+export const OPTION_UPGRADE = 4;
 
 /** Bits of `expectations`, RFC 9110 10.1.1. */
 export const EXPECT_CONTINUE = 1;
@@ -35,6 +36,7 @@ export const EXPECT_OTHER = 2;
 
 const CLOSE = ascii('close');
 const KEEP_ALIVE = ascii('keep-alive');
+const UPGRADE = ascii('upgrade');
 const CONTINUE = ascii('100-continue');
 
 /** True exactly when the value is a host, perhaps empty, and perhaps a port: RFC 9110 7.2. */
@@ -74,6 +76,7 @@ export function connectionOptions(bytes: Uint8Array, offset: number, end: number
     const size = trimSpace(bytes, first, next) - first;
     if (size === 5 && equalsIgnoreCase(bytes, first, CLOSE)) options |= OPTION_CLOSE;
     if (size === 10 && equalsIgnoreCase(bytes, first, KEEP_ALIVE)) options |= OPTION_KEEP_ALIVE;
+    if (size === 7 && equalsIgnoreCase(bytes, first, UPGRADE)) options |= OPTION_UPGRADE;
     at = next + 1;
   }
   return options;

@@ -8,5 +8,5 @@ export const TRANSFER_ENCODING = 16;
 export const ENDED = 32;
 // The bits of `connectionOptions`, `expectations` and, last, `transferCodings`, in their places.
 export const OPTIONS_SHIFT = 8;
-export const EXPECT_SHIFT = 10;
-export const CODINGS_SHIFT = 12;
+export const EXPECT_SHIFT = 11;
+export const CODINGS_SHIFT = 13;

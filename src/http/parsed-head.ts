@@ -18,6 +18,11 @@ export class ParsedHead {
   version = 0;
   /** True exactly when the connection may carry another request after this one. */
   keepAlive = false;
+  /**
+   * True exactly when the connection may speak another protocol after this request: it has the
+   * option "upgrade" and goes on. In HTTP/1.0 there is no such request, RFC 9110 7.8.
+   */
+  upgrades = false;
   /** Where the field lines begin: `fields.ts` looks them up, up to `size`. */
   fieldsOffset = 0;
   /** The Content-Length in bytes, at most 2^53 - 1; 0 when there is none. */

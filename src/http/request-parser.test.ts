@@ -246,6 +246,25 @@ test('a connection persists in HTTP/1.1, and in 1.0 when asked: RFC 9112 9.3', (
   equal(keepAlive('1.1', 'Connection: closed, clos, not-close, "close"\r\n'), true);
 });
 
+test('a connection may be upgraded in HTTP/1.1, when it goes on: RFC 9110 7.8', () => {
+  const upgrades = (version: string, lines: string): boolean => {
+    const { parser, result } = parserOf(`GET / HTTP/${version}\r\n${HOST}${lines}\r\n`);
+    equal(result, PARSE_COMPLETE);
+    return parser.upgrades;
+  };
+  equal(upgrades('1.1', 'Connection: Upgrade\r\n'), true);
+  equal(upgrades('1.1', 'Connection: keep-alive\r\nConnection: x, UPGRADE ,\r\n'), true);
+  // With every other bit that a head may have.
+  const body = 'Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n';
+  equal(upgrades('1.1', `Connection: upgrade\r\n${body}`), true);
+  for (const lines of ['', body, 'Upgrade: x\r\n', 'Connection: upgrades, "upgrade"\r\n']) {
+    equal(upgrades('1.1', lines), false, lines);
+  }
+  equal(upgrades('1.1', 'Connection: upgrade, close\r\n'), false);
+  equal(upgrades('1.1', 'Connection: close\r\nConnection: upgrade\r\n'), false);
+  equal(upgrades('1.0', 'Connection: upgrade, keep-alive\r\n'), false);
+});
+
 test('a Content-Length is one number, once: RFC 9110 8.6, RFC 9112 6.3', () => {
   const length = (value: string): number => fields(`Content-Length:${value}\r\n`);
   accepts(length, [' 0', '0', ' 000 \t']);

@@ -47,6 +47,7 @@ import {
   isHostPort,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
+  OPTION_UPGRADE,
   plainHostEnd,
   VALUE_INVALID,
 } from './field-values.ts';
@@ -379,6 +380,7 @@ export class RequestParser extends ParsedHead {
     // RFC 9112 9.3.
     this.keepAlive =
       (options & OPTION_CLOSE) === 0 && (is11 || (options & OPTION_KEEP_ALIVE) !== 0);
+    this.upgrades = is11 && (options & (OPTION_CLOSE | OPTION_UPGRADE)) === OPTION_UPGRADE;
     return this.#body(flags);
   }
 

@@ -128,6 +128,7 @@ export const DICTIONARY: readonly string[] = [
   'chunked',
   'close',
   'keep-alive',
+  'upgrade',
   'HTTP/1.0',
   'HTTP/1.1',
   'GET / HTTP/1.1\r\n',

@@ -21,6 +21,7 @@ export type ParsedRequest = {
   readonly path: string;
   readonly version: number;
   readonly keepAlive: boolean;
+  readonly upgrades: boolean;
   readonly chunked: boolean;
   readonly contentLength: number;
   readonly expectsContinue: boolean;
@@ -192,6 +193,7 @@ function meaning(fields: readonly [string, string][], isNew: boolean) {
   const asked = isNew || options.includes('keep-alive');
   return {
     keepAlive: asked && !options.includes('close'),
+    upgrades: isNew && options.includes('upgrade') && !options.includes('close'),
     chunked: codings.length > 0,
     contentLength: Number(length),
     expectsContinue: isNew && expected.length > 0,

@@ -177,6 +177,7 @@ export class Subject {
       version: parser.version,
       fields,
       keepAlive: parser.keepAlive,
+      upgrades: parser.upgrades,
       chunked: parser.chunked,
       contentLength: parser.contentLength,
       expectsContinue: parser.expectsContinue,
