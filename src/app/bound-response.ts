@@ -113,6 +113,7 @@ export class BoundResponse implements Response {
     this.#checkBound();
     if (this.ended) throw new Error('the response has ended already');
     this.#checkField(name, value);
+    if (CHECKED.hasUpgrade) throw new TypeError('Upgrade is no field of a trailer');
     this.#trailers ??= [];
     this.#trailers.push(name, value);
     return this;

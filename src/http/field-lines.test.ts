@@ -92,6 +92,24 @@ test('a Content-Type of the application is noticed', () => {
   equal(lines.hasContentType, false);
 });
 
+test('an Upgrade of the application comes with the Connection that names it: RFC 9110 7.8', () => {
+  const lines = new FieldLines();
+  lines.append('upgrade', 'a');
+  equal(lines.hasUpgrade, true);
+  lines.append('Upgrade', 'b/2');
+  equal(text(lines), 'upgrade: a\r\nConnection: Upgrade\r\nUpgrade: b/2\r\n');
+  lines.clear();
+  equal(lines.hasUpgrade, false);
+  lines.append('Upgrades', 'a');
+  equal(lines.hasUpgrade, false);
+  lines.clear();
+  lines.append('X', 'v'.repeat(RESPONSE_FIELDS_SIZE_MAX - 35));
+  const { size } = lines;
+  throws(() => lines.append('Upgrade', 'websocket'), RangeError);
+  equal(lines.size, size);
+  equal(lines.hasUpgrade, false);
+});
+
 test('lines beyond their space are refused, and the ones before stay', () => {
   const lines = new FieldLines();
   const value = 'v'.repeat(RESPONSE_FIELDS_SIZE_MAX - 5);

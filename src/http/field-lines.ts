@@ -24,7 +24,7 @@ import { RESPONSE_FIELDS_SIZE_MAX } from './response-head.ts';
 
 /**
  * The fields that the server writes itself, by their names in lower case: how the content ends and
- * what becomes of the connection (RFC 9112 6, 7.1.2, 9; RFC 9110 6.6.2, 7.6.1, 7.8), which an
+ * what becomes of the connection (RFC 9112 6, 7.1.2, 9; RFC 9110 6.6.2, 7.6.1), which an
  * application that says otherwise would break, and the Date (RFC 9110 6.6.1).
  */
 export const SERVER_FIELDS: readonly string[] = [
@@ -36,11 +36,13 @@ export const SERVER_FIELDS: readonly string[] = [
   'te',
   'trailer',
   'transfer-encoding',
-  'upgrade',
 ];
 
 const SERVER_FIELD_BYTES: readonly Uint8Array[] = SERVER_FIELDS.map(ascii);
 const CONTENT_TYPE = ascii('content-type');
+const UPGRADE = ascii('upgrade');
+// Whoever sends Upgrade says so here, RFC 9110 7.8.
+const CONNECTION_LINE = ascii('Connection: Upgrade\r\n');
 
 // ":", SP and CRLF.
 const LINE_EXTRA = 4;
@@ -51,10 +53,13 @@ export class FieldLines {
   size = 0;
   /** True exactly when a line is a Content-Type: then the head is written without another. */
   hasContentType = false;
+  /** True exactly when a line is an Upgrade; then the Connection line that goes with it is too. */
+  hasUpgrade = false;
 
   clear(): void {
     this.size = 0;
     this.hasContentType = false;
+    this.hasUpgrade = false;
   }
 
   /**
@@ -83,8 +88,17 @@ export class FieldLines {
     this.bytes[end - 2] = CR;
     this.bytes[end - 1] = LF;
     if (this.#isName(first, size, CONTENT_TYPE)) this.hasContentType = true;
-    this.size = end;
+    this.size = this.#isName(first, size, UPGRADE) ? this.#addConnection(end) : end;
     assert(this.size <= this.bytes.length, 'the lines are within their buffer');
+  }
+
+  #addConnection(at: number): number {
+    if (this.hasUpgrade) return at;
+    const end = at + CONNECTION_LINE.length;
+    if (end > this.bytes.length) refuseSize();
+    this.hasUpgrade = true;
+    this.bytes.set(CONNECTION_LINE, at);
+    return end;
   }
 
   // False when a character is not of the class; what was put behind `size` then is no line yet.
