@@ -5,10 +5,11 @@
 // The fast path, `bind` and `end` with what the handler has already, allocates nothing.
 
 import { assert } from '../base/assert.ts';
-import { abandon } from '../base/thenable.ts';
+import { abandon, rejected } from '../base/thenable.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
+import { bytesOf, sizeOf } from './body-bytes.ts';
 import { encodeLocation } from './location.ts';
 import type { Response } from './response.ts';
 import type { StreamSource } from './stream-source.ts';
@@ -198,8 +199,7 @@ export class BoundResponse implements Response {
     if (body !== undefined) {
       if (!hasContent(this.#status))
         throw new RangeError('a response with 204, 205 or 304 has no body');
-      const size = typeof body === 'string' ? Buffer.byteLength(body) : sizeOf(body);
-      this.#checkLength(size);
+      this.#checkLength(sizeOf(body));
       if (this.streams) this.#push(body);
       else this.body = body;
     }
@@ -362,23 +362,4 @@ export class BoundResponse implements Response {
     this.#pieceWait?.fail(error);
     this.#pieceWait = undefined;
   }
-}
-
-function bytesOf(piece: string | Uint8Array): Uint8Array {
-  if (typeof piece === 'string') return Buffer.from(piece);
-  sizeOf(piece);
-  return piece;
-}
-
-function sizeOf(body: Uint8Array): number {
-  if (!(body instanceof Uint8Array)) {
-    throw new TypeError('the body of a response is a string or a Uint8Array');
-  }
-  return body.length;
-}
-
-function rejected(error: Error): Promise<void> {
-  const promise = Promise.reject(error);
-  abandon(promise);
-  return promise;
 }

@@ -9,13 +9,11 @@
 //
 // Owner: one thread. Data plane.
 
-import type { BoundResponse } from '../app/bound-response.ts';
 import { LENGTH_UNKNOWN } from '../app/bound-response.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { StaticResponse } from '../app/static-response.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
-import { BYTES as BYTES_KIND, JSON_TEXT } from '../delegate/task-holders.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import type { PreparedResponse } from '../http/prepared-response.ts';
 import type { ResponseWriter } from '../http/response-writer.ts';
@@ -30,7 +28,6 @@ import {
   RESPONSE_HEAD_SIZE_MAX,
   TEXT_PLAIN,
 } from '../http/response-writer.ts';
-import { hasContent } from '../http/status.ts';
 import { NONE } from '../memory/pool.ts';
 import { BODY_DROP_MAX } from './body-side.ts';
 import type { ConnectionTable } from './connection-table.ts';
@@ -38,14 +35,13 @@ import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND } from './connection-table.ts';
 import type { Exchange } from './exchange.ts';
 import { BODY_DONE, BODY_DROPPED, BODY_OPEN, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
+import { BYTES, bodySize, contentType, resultType } from './response-content.ts';
 import type { SendSide } from './send-side.ts';
 
 /** Space that is free before a response is begun: a head with its fields, and what ends a body. */
 export const RESPONSE_SPACE_MIN = 8192;
 /** Rather than a smaller piece of a body, none is written until the block has drained. */
 const PIECE_SIZE_MIN = 512;
-const BYTES = new TextEncoder().encode('application/octet-stream');
-const APPLICATION_JSON = new TextEncoder().encode('application/json');
 const CHUNK_FRAME_SIZE_MAX = CHUNK_HEAD_SIZE_MAX + CHUNK_END_SIZE + LAST_CHUNK_SIZE;
 
 export interface ResponseSideOptions {
@@ -355,24 +351,6 @@ export class ResponseSide {
   #count(status: number): void {
     count(this.#counters, responseCounter(status));
   }
-}
-
-function bodySize(body: string | Uint8Array | undefined): number {
-  if (body === undefined) return 0;
-  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-}
-
-function contentType(response: BoundResponse): Uint8Array | null {
-  const { body, statusCode: status } = response;
-  if (response.isTyped || !hasContent(status)) return null;
-  if (typeof body === 'string') return TEXT_PLAIN;
-  return body === undefined ? null : BYTES;
-}
-
-/** The media type of what a task answers with: RFC 8259 section 11 for JSON. */
-export function resultType(kind: number): Uint8Array {
-  if (kind === JSON_TEXT) return APPLICATION_JSON;
-  return kind === BYTES_KIND ? BYTES : TEXT_PLAIN;
 }
 
 function responseCounter(status: number): number {

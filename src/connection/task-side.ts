@@ -22,8 +22,9 @@ import type { AsyncHandlers } from './async-handlers.ts';
 import type { Exchange } from './exchange.ts';
 import { BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
+import { resultType } from './response-content.ts';
 import type { ResponseSide } from './response-side.ts';
-import { RESPONSE_SPACE_MIN, resultType } from './response-side.ts';
+import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { TaskDelegation } from './task-delegation.ts';
 
 export const RETRY_AFTER = new TextEncoder().encode('Retry-After: 1\r\n');

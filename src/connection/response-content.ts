@@ -1,0 +1,28 @@
+// How many bytes a body has, and of which media type it is if nobody says otherwise. Any thread,
+// data plane: pure functions.
+
+import type { BoundResponse } from '../app/bound-response.ts';
+import { BYTES as BYTES_KIND, JSON_TEXT } from '../delegate/task-holders.ts';
+import { TEXT_PLAIN } from '../http/response-writer.ts';
+import { hasContent } from '../http/status.ts';
+
+export const BYTES: Uint8Array = new TextEncoder().encode('application/octet-stream');
+const APPLICATION_JSON = new TextEncoder().encode('application/json');
+
+export function bodySize(body: string | Uint8Array | undefined): number {
+  if (body === undefined) return 0;
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+}
+
+export function contentType(response: BoundResponse): Uint8Array | null {
+  const { body, statusCode: status } = response;
+  if (response.isTyped || !hasContent(status)) return null;
+  if (typeof body === 'string') return TEXT_PLAIN;
+  return body === undefined ? null : BYTES;
+}
+
+/** The media type of what a task answers with: RFC 8259 section 11 for JSON. */
+export function resultType(kind: number): Uint8Array {
+  if (kind === JSON_TEXT) return APPLICATION_JSON;
+  return kind === BYTES_KIND ? BYTES : TEXT_PLAIN;
+}
