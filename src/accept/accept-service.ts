@@ -5,6 +5,7 @@
 // Owner: one accept thread.
 
 import type { CompiledApp } from '../app/compiled-app.ts';
+import { protocolPorts } from '../app/compiled-app.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import type { AcceptThreadPlan, Command } from '../base/thread-plan.ts';
@@ -71,7 +72,7 @@ export class AcceptService implements LoopClient {
     this.#drainTimer = acceptCapacity;
     this.#taskTimer = acceptCapacity + 1;
     this.#firstListenerTimer = acceptCapacity + 2;
-    const listeners = 1 + app.protocols.length;
+    const listeners = 1 + protocolPorts(app).length;
     this.loop = new Loop({
       io,
       clock: options.clock,

@@ -12,12 +12,14 @@ import type { StaticResponse } from './static-response.ts';
 
 /**
  * An application: what its module exports as its default. `Tasks` and `Connections` are the types
- * of the properties of these names: routes are checked against them.
+ * of the properties of these names, `Protocols` the names of its protocols: routes are checked
+ * against them.
  */
 export interface App<
   Tasks = Readonly<Record<string, TaskFunction>>,
   Connections = Readonly<Record<string, ConnectionHandler>>,
   Routes extends string = string,
+  Protocols extends string = string,
 > {
   /**
    * By method and path, such as `GET /users/:id` or `GET /files/*`. GET routes answer HEAD too. An
@@ -25,13 +27,13 @@ export interface App<
    */
   readonly routes: {
     readonly [Route in Routes]?:
-      | Handler<Tasks, ParametersOf<Route>>
+      | Handler<Tasks, ParametersOf<Route>, Protocols>
       | DelegationTo<Tasks, ParametersOf<Route>>
       | HandOff<HttpNames<Connections>>
       | StaticResponse;
   };
   /** Answers the requests that no route answers, in place of 404 and 405. */
-  readonly fallback?: Handler<Tasks>;
+  readonly fallback?: Handler<Tasks, string, Protocols>;
   /**
    * Answers for handlers that fail before their response has begun, those of connections included,
    * with a response that nothing was set of. What it does not answer, or when it fails itself, is a
@@ -43,8 +45,8 @@ export interface App<
   readonly connections?: {
     readonly [Name in keyof Connections]: Connections[Name] & ConnectionHandler;
   };
-  /** Protocols of its own, each on a port of its own. */
-  readonly protocols?: Readonly<Record<string, Protocol<RawNames<Connections>>>>;
+  /** Protocols of its own: on ports of their own, or for connections that were upgraded. */
+  readonly protocols?: { readonly [Name in Protocols]: Protocol<RawNames<Connections>> };
 }
 
 /** Checks the type of an application, which is what a module exports as its default. */
@@ -52,7 +54,8 @@ export function defineApp<
   Tasks extends Readonly<Record<string, unknown>> = None,
   Connections extends Readonly<Record<string, unknown>> = None,
   Routes extends string = string,
->(app: App<Tasks, Connections, Routes>): App<Tasks, Connections, Routes> {
+  Protocols extends string = never,
+>(app: App<Tasks, Connections, Routes, Protocols>): App<Tasks, Connections, Routes, Protocols> {
   return app;
 }
 
@@ -64,8 +67,8 @@ export interface AppServer {
 /** A module may export it in place of an application. It makes the same in every thread. */
 export type AppMaker = (server: AppServer) => AnyApp;
 
-/** An application of any tasks, connections and routes. */
+/** An application of any tasks, connections, routes and protocols. */
 // biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
-export type AnyApp = App<any, any, any>; // of any tasks, connections and routes
+export type AnyApp = App<any, any, any, any>; // of any tasks, connections, routes and protocols
 
 type None = Readonly<Record<never, never>>;

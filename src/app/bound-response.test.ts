@@ -1,10 +1,11 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { RESPONSE_SINK } from '../../test/support/unit-response-sink.ts';
 import { hasContent, STATUS_CODES } from '../http/status.ts';
 import { BoundResponse } from './bound-response.ts';
 
 function bound(): BoundResponse {
-  const response = new BoundResponse({ onResponse: () => {} });
+  const response = new BoundResponse(RESPONSE_SINK);
   response.bind();
   return response;
 }
@@ -73,5 +74,14 @@ test('misuse says what it was: an end too many, an end too late', () => {
   twice.unbind();
   const late = { message: 'the response was used after it had ended' };
   throws(() => twice.end(), late);
-  throws(() => new BoundResponse({ onResponse: () => {} }).end('x', 404), late);
+  throws(() => new BoundResponse(RESPONSE_SINK).end('x', 404), late);
+});
+
+test('Upgrade is a field of a head', () => {
+  const response = new BoundResponse(RESPONSE_SINK);
+  response.bind();
+  response.field('Upgrade', 'websocket');
+  throws(() => response.trailer('upgrade', 'websocket'), /no field of a trailer/);
+  response.trailer('X', 'y');
+  response.end();
 });

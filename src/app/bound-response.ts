@@ -11,7 +11,8 @@ import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 import { bytesOf, sizeOf } from './body-bytes.ts';
 import { encodeLocation } from './location.ts';
-import type { Response } from './response.ts';
+import type { Protocol } from './protocol.ts';
+import type { Response, UpgradeOptions } from './response.ts';
 import type { StreamSource } from './stream-source.ts';
 import { PieceWait, piecesOf, streamTo } from './stream-source.ts';
 
@@ -23,6 +24,14 @@ export const LENGTH_UNKNOWN = -1;
 /** Who sends the response: it is told when there is more to send. */
 export interface ResponseSink {
   onResponse(): void;
+  /** The protocol of this name, if the request asks for it by this token. @throws Error */
+  upgradeTo(protocol: string, token: string): Protocol;
+}
+
+/** What the connection speaks behind the response. */
+export interface Upgrade {
+  readonly protocol: Protocol;
+  readonly data: unknown;
 }
 
 interface Waiting {
@@ -48,6 +57,10 @@ export class BoundResponse implements Response {
   isTyped = false;
   /** Bytes of the body if `length` said so. */
   bodySize = LENGTH_UNKNOWN;
+  /** Set exactly when the handler has called `upgrade`. */
+  upgraded: Upgrade | undefined;
+  /** True exactly when the connection cannot be upgraded: its handler is one for workers. */
+  inWorker = false;
   readonly #sink: ResponseSink;
   #bound = false;
   #status = 200;
@@ -191,6 +204,23 @@ export class BoundResponse implements Response {
     this.end();
   }
 
+  // Control plane: it happens once in the life of a connection.
+  upgrade(protocol: string, { token = protocol, data }: UpgradeOptions = {}): void {
+    this.#checkOpen();
+    // Of an exchange that failed nobody hears any more.
+    if (this.#error === undefined) {
+      if (this.inWorker) throw new Error('a handler for workers cannot upgrade its connection');
+      if (this.bodySize !== LENGTH_UNKNOWN) throw new Error('101 has no body, and no length');
+      const isSet = this.#fields?.some((text, at) => at % 2 === 0 && /^upgrade$/i.test(text));
+      if (isSet === true) throw new Error('upgrade() sets the field Upgrade itself');
+      const found = this.#sink.upgradeTo(protocol, token);
+      this.field('Upgrade', token);
+      this.upgraded = { protocol: found, data };
+    }
+    this.ended = true;
+    if (this.#bound) this.#sink.onResponse();
+  }
+
   // Control plane: what is thrown here tells of a mistake in the application.
   #checkEnd(body: string | Uint8Array | undefined, status: number | undefined): void {
     this.#checkBound();
@@ -321,6 +351,8 @@ export class BoundResponse implements Response {
     this.streams = false;
     this.isTyped = false;
     this.bodySize = LENGTH_UNKNOWN;
+    this.upgraded = undefined;
+    this.inWorker = false;
     this.body = undefined;
     this.#status = 200;
     this.#headSent = false;
@@ -337,7 +369,9 @@ export class BoundResponse implements Response {
   /** Its handler has failed before it began: who answers instead finds nothing of what it set. */
   restart(): void {
     assert(!this.begun, 'what was sent stays');
+    const { inWorker } = this;
     this.bind();
+    this.inWorker = inWorker;
   }
 
   /** Memory of `buffer` is going to be used again: what was not taken of it is copied. */

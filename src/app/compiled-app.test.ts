@@ -5,7 +5,7 @@ import { METHOD_GET, METHOD_HEAD, METHOD_POST } from '../http/method.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
 import type { App } from './app.ts';
 import { defineApp } from './app.ts';
-import { AppError, compileApp, loadApp, NOT_DELEGATED } from './compiled-app.ts';
+import { AppError, compileApp, loadApp, NOT_DELEGATED, protocolPorts } from './compiled-app.ts';
 import { delegate } from './delegation.ts';
 import type { Handler } from './handler.ts';
 
@@ -151,6 +151,26 @@ test('a route or a task of the wrong type is a mistake of the application', () =
   throws(() => compileApp({ routes: { 'GET /a': null as never } }), AppError);
   throws(() => compileApp({ routes: { 'GET /a': {} as never } }), AppError);
   throws(() => compileApp({ routes: {}, tasks: { slow: 5 as never } }), AppError);
+});
+
+test('protocols that listen come first, and a port is one or none', () => {
+  const onData = (): void => {};
+  const app = compileApp({
+    routes: {},
+    protocols: { a: { onData }, b: { port: 5, onData }, c: { onData }, d: { port: 0, onData } },
+  });
+  deepEqual(
+    app.protocols.map(({ name }) => name),
+    ['b', 'd', 'a', 'c'],
+  );
+  deepEqual(protocolPorts(app), [
+    { name: 'b', port: 5 },
+    { name: 'd', port: 0 },
+  ]);
+  for (const port of [-1, 65_536, 1.5, null as never, '9' as never]) {
+    throws(() => compileApp({ routes: {}, protocols: { a: { port, onData } } }), /"a": the port/);
+  }
+  throws(() => compileApp({ routes: {}, protocols: { a: {} as never } }), /"a" has no onData/);
 });
 
 test('a module may export a function that makes the application for its server', async () => {

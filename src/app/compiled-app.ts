@@ -45,6 +45,7 @@ export interface CompiledApp {
   readonly connections: readonly NamedConnectionHandler[];
   /** By name: the connection handlers for protocols. */
   readonly rawHandlers: ReadonlyMap<string, IndexedRawHandler>;
+  /** Those with a port come first: each has the place of its listener. */
   readonly protocols: readonly NamedProtocol[];
   /** By route: what its task is delegated with; undefined: the target of the request. */
   readonly inputs: readonly (((request: Request) => unknown) | undefined)[];
@@ -103,10 +104,9 @@ export function compileApp(app: AnyApp, mayKeep: MayKeep = () => true): Compiled
       );
     }
   }
-  const protocols = Object.entries(app.protocols ?? {}).map(([name, protocol]) => ({
-    name,
-    protocol: checkedProtocol(name, protocol),
-  }));
+  const protocols = Object.entries<Protocol>(app.protocols ?? {})
+    .map(([name, protocol]) => ({ name, protocol: checkedProtocol(name, protocol) }))
+    .toSorted((a, b) => Number(hasPort(b.protocol)) - Number(hasPort(a.protocol)));
   const keys = Object.keys(app.routes);
   const routes = keys.map(parseRoute);
   const taskIndexes = new Int32Array(keys.length + 1).fill(NOT_DELEGATED);
@@ -197,8 +197,11 @@ function guard(handler: Handler, onError: ErrorHandler | undefined): Handler {
   };
 }
 
+/** The protocols that listen, in their order. */
 export function protocolPorts(app: CompiledApp): { name: string; port: number }[] {
-  return app.protocols.map(({ name, protocol }) => ({ name, port: protocol.port }));
+  return app.protocols.flatMap(({ name, protocol: { port } }) =>
+    port === undefined ? [] : [{ name, port }],
+  );
 }
 
 /** The names of tasks, and behind them those of connection handlers: by index. */
@@ -223,7 +226,7 @@ export function guestApp(
   const handlers = app.handlers.map((handler, route): Handler => {
     const connection = connectionHandler(app, route);
     if (connection === undefined) return handler;
-    if (connection instanceof LoopHandler) return guard(connection.handler, app.onError);
+    if (connection instanceof LoopHandler) return guard(inWorker(connection), app.onError);
     return typeof connection === 'function' ? guard(block(connection), app.onError) : handler;
   });
   const taskIndexes = new Int32Array(app.taskIndexes.length).fill(NOT_DELEGATED);
@@ -266,11 +269,23 @@ export async function loadApp(
 
 function checkedProtocol(name: string, protocol: Protocol): Protocol {
   const { port, onData } = protocol;
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     throw new AppError(`protocol "${name}": the port is a number from 0 to 65535`);
   }
   if (typeof onData !== 'function') throw new AppError(`protocol "${name}" has no onData`);
   return protocol;
+}
+
+function hasPort({ port }: Protocol): boolean {
+  return port !== undefined;
+}
+
+// The same without workers, so that an application does not depend on it that there are none.
+function inWorker({ handler }: LoopHandler): Handler {
+  return (request, response) => {
+    (response as BoundResponse).inWorker = true;
+    return handler(request, response as Response<never>);
+  };
 }
 
 function parseRoute(key: string): Route {

@@ -80,8 +80,15 @@ export interface LoopHandlerOptions {
   readonly keep?: boolean;
 }
 
-/** A handler as those of routes, for connections that a worker adopts into its own loop. */
-export function onLoop(handler: Handler, options: LoopHandlerOptions = {}): LoopHandler {
+/**
+ * A handler as those of routes, for connections that a worker adopts into its own loop. It cannot
+ * delegate to tasks, nor upgrade its connection.
+ */
+export function onLoop(
+  // biome-ignore lint/suspicious/noExplicitAny: a handler of any application
+  handler: Handler<any /* any application */, string, never>,
+  options: LoopHandlerOptions = {},
+): LoopHandler {
   return new LoopHandler(handler, options.keep === true);
 }
 

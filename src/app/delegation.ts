@@ -29,7 +29,7 @@ export interface Delegation<
 }
 
 /** Forms the response of a result, in the accept thread. */
-export type Respond<Result> = (result: Result, response: Response) => void | Promise<void>;
+export type Respond<Result> = (result: Result, response: Response<never>) => void | Promise<void>;
 
 /** The routes that delegate to one of these tasks. */
 export type DelegationTo<Tasks, Parameters extends string = string> = {

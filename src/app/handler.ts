@@ -9,17 +9,18 @@ import type { Response } from './response.ts';
  * both objects throw whatever is asked of them. They are a handler's own, unless its text shows
  * that it cannot keep them: see `escape.ts`.
  */
-// biome-ignore lint/suspicious/noExplicitAny: a handler of any application
-export type Handler<Tasks = any /* any application */, Parameters extends string = string> = (
-  request: Request<Tasks, Parameters>,
-  response: Response,
-) => void | Promise<void>;
+export type Handler<
+  // biome-ignore lint/suspicious/noExplicitAny: a handler of any application
+  Tasks = any /* any application */,
+  Parameters extends string = string,
+  Protocols extends string = string,
+> = (request: Request<Tasks, Parameters>, response: Response<Protocols>) => void | Promise<void>;
 
 /** Answers in place of a handler that failed before its response had begun. */
 export type ErrorHandler = (
   error: unknown,
   request: Request,
-  response: Response,
+  response: Response<never>,
 ) => void | Promise<void>;
 
 /** The names of the parameters in a route such as `GET /users/:id`; "*" is the wildcard. */

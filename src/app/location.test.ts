@@ -1,10 +1,11 @@
 import { equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
+import { RESPONSE_SINK } from '../../test/support/unit-response-sink.ts';
 import { BoundResponse } from './bound-response.ts';
 
 /** The field that a redirect to `location` has. */
 function locationOf(location: string): string {
-  const response = new BoundResponse({ onResponse: () => {} });
+  const response = new BoundResponse(RESPONSE_SINK);
   response.bind();
   response.redirect(location);
   equal(response.fields[0], 'Location');

@@ -1,5 +1,5 @@
-// Protocols of an application's own, on ports of their own, and what serves their connections in
-// workers. Types only.
+// Protocols of an application's own, on ports of their own or by an upgrade from HTTP, and what
+// serves their connections in workers. Types only.
 
 import type { PeerAddress } from '../kernel/sockets.ts';
 
@@ -10,9 +10,15 @@ import type { PeerAddress } from '../kernel/sockets.ts';
  * that throws costs its connection. `Names` are those of the raw handlers of the application.
  */
 export interface Protocol<Names extends string = string> {
-  /** Listen port, on the address of the server; 0 picks a free one. */
-  readonly port: number;
-  /** A connection was accepted. */
+  /**
+   * Listen port, on the address of the server; 0 picks a free one. Without it there is no way to
+   * the protocol but `response.upgrade`, which leads to those with a port too.
+   */
+  readonly port?: number;
+  /**
+   * A connection was accepted, or one of HTTP was upgraded: then its `data` is what the handler
+   * gave. This comes before all others, also for a connection that is over already.
+   */
   onOpen?(connection: RawConnection<Names>): void;
   /** Bytes have arrived. They are overwritten when the function has returned. */
   onData(connection: RawConnection<Names>, bytes: Uint8Array): void;

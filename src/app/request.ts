@@ -244,6 +244,11 @@ export class BoundRequest implements Request, TaskCaller {
     return this.#body;
   }
 
+  /** True exactly when there is a head to be read. */
+  get isBound(): boolean {
+    return this.#start >= 0;
+  }
+
   /** `names` are those of the parameters of its route. */
   bind(start: number, names: readonly string[]): void {
     this.#start = start;

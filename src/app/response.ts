@@ -2,8 +2,22 @@
 
 import type { StreamSource } from './stream-source.ts';
 
-/** The response to a request. Everything throws when it has ended. */
-export interface Response {
+/** What `upgrade` may be told. */
+export interface UpgradeOptions {
+  /**
+   * What clients call the protocol, such as `websocket`; a version may be behind it: `chat/2`.
+   * The name of the protocol unless it is said.
+   */
+  readonly token?: string;
+  /** Is `data` of the connection when the protocol is told of it. */
+  readonly data?: unknown;
+}
+
+/**
+ * The response to a request. Everything throws when it has ended. `Protocols` are the names of the
+ * application's protocols.
+ */
+export interface Response<Protocols extends string = string> {
   /** The status of the response, 200 if nobody says otherwise. Set before the first byte. */
   status: number;
   /** True exactly when it has ended or begun, or the peer has gone: then it is what it is. */
@@ -41,4 +55,14 @@ export interface Response {
    * handler may answer with. When the source fails, the response does.
    */
   stream(source: StreamSource): Promise<void>;
+  /**
+   * Ends the response with 101 and the fields that were set, and HTTP on its connection: from there
+   * on it speaks the protocol of this name (RFC 9110 section 7.8). Its `onOpen` is called when all
+   * responses before this one are written; bytes behind the request come to its `onData`. Only the
+   * handler of a route can do so, or the fallback, in an accept thread, and when it has read the
+   * body of the request. @throws UpgradeError, which is a 426, when the request does not ask for
+   * it: in HTTP/1.1, with `Upgrade` and `Connection: upgrade`, and without `close`. @throws
+   * ExchangeError, as a 503, when the server drains, and as a 400 when a body was not read.
+   */
+  upgrade(protocol: Protocols, options?: UpgradeOptions): void;
 }

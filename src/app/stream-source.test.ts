@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { RESPONSE_SINK } from '../../test/support/unit-response-sink.ts';
 import { BoundResponse } from './bound-response.ts';
 import type { Pieces } from './stream-source.ts';
 
@@ -14,6 +15,7 @@ const GONE = new Error('the peer has gone');
 function takingResponse(): { response: BoundResponse; taken: string[] } {
   const taken: string[] = [];
   const response = new BoundResponse({
+    ...RESPONSE_SINK,
     onResponse: () => {
       for (let { piece } = response; piece !== undefined; { piece } = response) {
         taken.push(Buffer.from(piece).toString());

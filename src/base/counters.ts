@@ -73,6 +73,8 @@ export const Counter = {
   closedHandlerTimeout: 47,
   /** Tasks that the accept thread ran itself because its task holders were taken. */
   tasksRunInline: 48,
+  /** Connections of HTTP that went over to a protocol of the application. */
+  upgraded: 49,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

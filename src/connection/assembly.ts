@@ -24,6 +24,7 @@ import { ResponseSide } from './response-side.ts';
 import { SendSide } from './send-side.ts';
 import type { TaskDelegation } from './task-delegation.ts';
 import { Travel } from './travel.ts';
+import { findUpgrade } from './upgrades.ts';
 import { Waiting } from './waiting.ts';
 
 export interface ConnectionsOptions extends ConnectionMemoryOptions {
@@ -83,6 +84,8 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
       onResponse: (exchange) => responseSide.pump(exchange.slot),
       onBodyWanted: (exchange) => hooks.onBodyWanted(exchange.slot),
       callTask: (task, input, caller) => requestSide.tasks.call(task, input, caller),
+      upgradeTo: (exchange, name, token) =>
+        findUpgrade(app.protocols, exchange, name, token, responseSide.draining),
     },
     table,
   );
@@ -110,6 +113,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     onDry: (slot) => lifecycle.terminate(slot, NO_MEMORY),
     onUserCode,
     onProgress: (slot) => hooks.onProgress(slot),
+    onUpgrade: (slot, upgrade) => rawSide.upgrade(slot, upgrade),
   });
   const requestSide: RequestSide = new RequestSide({
     app,
@@ -128,13 +132,15 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
     onUserCode,
     log,
   });
-  const rawSide = new RawSide({
+  const rawSide: RawSide = new RawSide({
     bytes,
     table,
+    recvSide,
     sendSide,
     protocols: app.protocols.map(({ protocol }) => protocol),
     handlers: app.rawHandlers,
     departures: options.departures,
+    counters,
     onUserCode,
     log,
     onBroken: (slot, reason) => lifecycle.terminate(slot, reason),

@@ -12,6 +12,7 @@
 
 import type { ResponseSink } from '../app/bound-response.ts';
 import { BoundResponse } from '../app/bound-response.ts';
+import type { Protocol } from '../app/protocol.ts';
 import type { PathParameters, RequestHead, RequestSource, TaskCaller } from '../app/request.ts';
 import { BoundRequest } from '../app/request.ts';
 import type { RequestBody } from '../app/request-body.ts';
@@ -35,6 +36,8 @@ export interface ExchangeContext {
   onBodyWanted(exchange: Exchange): void;
   /** The handler delegates to a task. */
   callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown>;
+  /** The handler upgrades the connection. @throws Error when that cannot be. */
+  upgradeTo(exchange: Exchange, protocol: string, token: string): Protocol;
 }
 
 // How much of the request's body has come.
@@ -90,6 +93,8 @@ export class Exchange implements RequestSource, ResponseSink {
   version = 11;
   /** True exactly when a request behind it may be served meanwhile: RFC 9112 9.3.2. */
   safe = true;
+  /** True exactly when what is behind the request may be of another protocol: RFC 9110 7.8. */
+  upgrades = false;
   /** True exactly when the head of the response was written. */
   headWritten = false;
   /** True exactly when the body of the response is sent in chunks. */
@@ -186,6 +191,10 @@ export class Exchange implements RequestSource, ResponseSink {
 
   callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown> {
     return this.#context.callTask(task, input, caller);
+  }
+
+  upgradeTo(protocol: string, token: string): Protocol {
+    return this.#context.upgradeTo(this, protocol, token);
   }
 
   onBodyWanted(): void {

@@ -21,6 +21,9 @@ test('connections share what is pipelined; the first exchange of each is its own
       callTask: () => {
         throw new Error('no task is awaited');
       },
+      upgradeTo: () => {
+        throw new Error('nothing is upgraded');
+      },
     },
     table,
   );

@@ -82,6 +82,7 @@ class Fixture {
         onResponse: () => {},
         onBodyWanted: () => {},
         callTask: () => fail('no task is delegated'),
+        upgradeTo: () => fail('nothing is upgraded'),
       },
       table,
     );

@@ -48,6 +48,8 @@ export class BoundRawConnection implements RawConnection, RawGuest {
   luggage: Uint8Array = NOTHING;
   /** What has come with a connection that has arrived, until the application is told. */
   arrived: Uint8Array | undefined;
+  /** The connection was upgraded, and the application is still to be told. */
+  opening = false;
   /** The server drains: a guest that arrives is told so. */
   recalled = false;
   readonly #side: RawConnectionSide;

@@ -2,8 +2,9 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConnectionBench } from '../../test/support/unit-connection-bench.ts';
 import { compileApp } from '../app/compiled-app.ts';
-import type { RawConnection } from '../app/protocol.ts';
+import type { Protocol, RawConnection } from '../app/protocol.ts';
 import { RECV } from '../io/token.ts';
+import { ECONNRESET } from '../kernel/errno.ts';
 import { NONE } from '../memory/pool.ts';
 
 interface Opened {
@@ -76,4 +77,51 @@ test('the end of the peer is told once', () => {
     deepEqual(calls, ['end']);
   }
   equal(bench.io.find(RECV, slot), undefined);
+});
+
+const ASKS = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n';
+
+// A connection of HTTP whose handler upgrades it.
+function upgrade(onData: Protocol['onData']): { bench: ConnectionBench; calls: string[] } {
+  const calls: string[] = [];
+  const app = compileApp({
+    routes: {
+      'GET /': (_request, response) => response.upgrade('raw', { data: 'data' }),
+    },
+    protocols: {
+      raw: {
+        onOpen: ({ data, open: isOpen }) => calls.push(`open ${data} ${isOpen}`),
+        onData: (connection, bytes) => {
+          onData(connection, bytes);
+          calls.push(Buffer.from(bytes).toString());
+        },
+        onClose: ({ data }) => calls.push(`close ${data}`),
+      },
+    },
+  });
+  return { bench: new ConnectionBench({ app }), calls };
+}
+
+test('one that ends before its protocol knows it is opened and closed', () => {
+  const { bench, calls } = upgrade(() => {});
+  const slot = bench.open();
+  bench.receive(slot, `${ASKS}a`);
+  deepEqual(calls, []);
+  bench.endRecv(slot, -ECONNRESET);
+  deepEqual(calls, ['open data false', 'close data']);
+  bench.tick();
+  bench.endClose(slot);
+  bench.assertAllFree();
+  equal(bench.count('upgraded'), 1);
+});
+
+test('bytes that came with the request are there until the protocol has had them', () => {
+  const { bench, calls } = upgrade((connection) => connection.close());
+  const slot = bench.open();
+  bench.receive(slot, `${ASKS}abc`);
+  bench.tick();
+  deepEqual(calls, ['open data true', 'close data', 'abc']);
+  bench.endRecv(slot, 0);
+  bench.endClose(slot);
+  bench.assertAllFree();
 });

@@ -7,35 +7,43 @@
 // Owner: one thread. Control plane: a connection has an object of its own, what waits to be sent is
 // the application's memory, and the bytes that arrive are a view.
 
+import type { Upgrade } from '../app/bound-response.ts';
 import type { IndexedRawHandler } from '../app/compiled-app.ts';
 import type { Protocol, RawGuest, RawHandler } from '../app/protocol.ts';
 import { AssertionError, assert } from '../base/assert.ts';
+import type { Counters } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
 import { NONE } from '../memory/pool.ts';
 import { DRAINING, HANDLER_FAILED, NO_MEMORY, SERVED } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
+  AWAITED,
   BODY_PAUSED,
   CLOSE_AFTER_SEND,
   LEAVES,
   LINGER_AFTER_SEND,
   OPEN,
   RAW,
+  RECEIVES_BODY,
   SUSPENDED,
 } from './connection-table.ts';
 import type { Departures, UnreadBytes } from './departures.ts';
 import type { RawConnectionSide } from './raw-connection.ts';
 import { BoundRawConnection } from './raw-connection.ts';
+import type { RecvSide } from './recv-side.ts';
 import type { SendSide } from './send-side.ts';
 
 export interface RawSideOptions {
   readonly bytes: Uint8Array;
   readonly table: ConnectionTable;
+  readonly recvSide: RecvSide;
   readonly sendSide: SendSide;
   readonly protocols: readonly Protocol[];
   /** By name: who serves connections that are handed off. */
   readonly handlers: ReadonlyMap<string, IndexedRawHandler>;
   /** Undefined where there are no workers: what is handed off stays in this thread. */
   readonly departures: Departures | undefined;
+  readonly counters: Counters;
   readonly onUserCode: () => void;
   readonly log: (message: string, error?: unknown) => void;
   /** The connection ends. */
@@ -66,6 +74,25 @@ export class RawSide implements RawConnectionSide {
     const connection = new BoundRawConnection(this, slot, table.fd(slot), protocol, false);
     this.#connections[slot] = connection;
     this.#call(slot, () => protocol.onOpen?.(connection));
+  }
+
+  /**
+   * A connection of HTTP goes over to a protocol, with what has come behind its last request. The
+   * application is told in the deferred phase, because its handler may be what called.
+   */
+  upgrade(slot: number, { protocol, data }: Upgrade): void {
+    const { table, counters, onArrival } = this.#options;
+    assert(table.state(slot) === OPEN, 'only an open connection is upgraded');
+    assert(!table.has(slot, AWAITED | RECEIVES_BODY | LEAVES), 'nothing of HTTP is left of it');
+    table.setFlag(slot, RAW);
+    // The peer may have ended its side: the protocol decides what that means.
+    table.clearFlag(slot, CLOSE_AFTER_SEND);
+    count(counters, Counter.upgraded);
+    const connection = new BoundRawConnection(this, slot, table.fd(slot), protocol, false);
+    connection.data = data;
+    connection.opening = true;
+    this.#connections[slot] = connection;
+    onArrival(slot);
   }
 
   /** Another thread has handed a connection to this one; `arrive` follows. */
@@ -99,8 +126,9 @@ export class RawSide implements RawConnectionSide {
 
   /** The deferred phase: the connection was paused, or goes on where it was not before. */
   goOn(slot: number): void {
-    const { table } = this.#options;
+    const { table, recvSide } = this.#options;
     const connection = this.#connections[slot]!;
+    this.#tellOpening(slot, connection);
     const state = connection.arrived;
     if (state !== undefined) {
       connection.arrived = undefined;
@@ -108,6 +136,18 @@ export class RawSide implements RawConnectionSide {
     }
     if (connection.over || this.#connections[slot] !== connection) return;
     table.clearFlag(slot, connection.paused ? SUSPENDED : SUSPENDED | BODY_PAUSED);
+    if (recvSide.hasUnread(slot) && connection.open && !connection.paused) this.#readKept(slot);
+  }
+
+  // Bytes that are kept came with the request that upgraded the connection. It may end or leave
+  // when it is given them, and they stay where they are until it has had them.
+  #readKept(slot: number): void {
+    const { recvSide } = this.#options;
+    const start = recvSide.unreadStart(slot);
+    const end = recvSide.unreadEnd(slot);
+    const block = recvSide.takeUnread(slot);
+    this.onData(slot, start, end);
+    recvSide.releaseTaken(block);
   }
 
   /** The server drains: a guest goes home, or ends. */
@@ -250,6 +290,13 @@ export class RawSide implements RawConnectionSide {
     this.#options.onArrival(slot);
   }
 
+  // Control plane.
+  #tellOpening(slot: number, connection: BoundRawConnection): void {
+    if (!connection.opening) return;
+    connection.opening = false;
+    this.#call(slot, () => (connection.functions as Protocol).onOpen?.(connection));
+  }
+
   #tellArrival(slot: number, connection: BoundRawConnection, state: Uint8Array): void {
     const { functions } = connection;
     this.#call(slot, () => {
@@ -270,6 +317,7 @@ export class RawSide implements RawConnectionSide {
 
   #close(slot: number, connection: BoundRawConnection): void {
     connection.over = true;
+    this.#tellOpening(slot, connection);
     this.#call(slot, () => connection.functions.onClose?.(connection));
   }
 

@@ -256,11 +256,20 @@ export class RecvSide {
 
   /** Forgets the bytes that are kept, if there are any. */
   forgetUnread(slot: number): void {
+    if (this.hasUnread(slot)) this.releaseTaken(this.takeUnread(slot));
+  }
+
+  /** Takes the block with the bytes that are kept. Its caller gives it back: `releaseTaken`. */
+  takeUnread(slot: number): number {
     const table = this.#table;
     const block = table.recvBlock(slot);
-    if (block === NONE) return;
+    assert(block !== NONE, 'what is taken is there');
     table.setRecvBlock(slot, NONE);
     table.setRecvRange(slot, 0, 0);
+    return block;
+  }
+
+  releaseTaken(block: number): void {
     this.#blocks.release(block);
   }
 

@@ -35,6 +35,7 @@ import {
   LEAVES_FOR_HEAD,
   LINGER_AFTER_SEND,
   OPEN,
+  RAW,
   RECEIVES_BODY,
   SUSPENDED,
 } from './connection-table.ts';
@@ -48,6 +49,7 @@ import type { ResponseSide } from './response-side.ts';
 import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
 import { RETRY_AFTER, TaskSide } from './task-side.ts';
+import { failureFields } from './upgrades.ts';
 
 /** Bytes that handlers of a thread may have copied of their requests: heads, and whole bodies. */
 export const REQUEST_MEMORY_MAX = 256 * 1024 * 1024;
@@ -66,6 +68,7 @@ export class RequestSide {
   readonly #counters: Counters;
   readonly #departures: Departures | undefined;
   readonly #requestsMax: number;
+  readonly #mayUpgrade: boolean;
   readonly #onBroken: (slot: number, reason: number) => void;
   readonly #onUserCode: () => void;
   readonly #handlers: AsyncHandlers;
@@ -89,6 +92,7 @@ export class RequestSide {
     this.#counters = options.counters;
     this.#departures = options.departures;
     this.#requestsMax = options.requestsMax;
+    this.#mayUpgrade = options.app.protocols.length > 0 && options.departures?.ofGuests !== true;
     this.#onBroken = options.onBroken;
     this.#onUserCode = options.onUserCode;
     this.#prepared = options.app.staticResponses.map((each) =>
@@ -150,7 +154,7 @@ export class RequestSide {
       this.#onBroken(slot, reason);
       return;
     }
-    exchange.fail(status, null);
+    exchange.fail(status, failureFields(error));
     this.#responseSide.pump(slot);
   }
 
@@ -165,6 +169,11 @@ export class RequestSide {
     while (at < end) {
       const isFirst = !table.has(slot, AWAITED);
       if (space === NONE || (isFirst && space + RESPONSE_SPACE_MIN > sendSide.limit(slot))) {
+        table.setFlag(slot, SUSPENDED);
+        break;
+      }
+      // What is behind it may be no request, and is not even looked at until it is answered.
+      if (!isFirst && this.#exchanges.last(slot)!.upgrades) {
         table.setFlag(slot, SUSPENDED);
         break;
       }
@@ -197,7 +206,7 @@ export class RequestSide {
       at += parser.size;
       const { hasBody } = parser;
       parser.begin();
-      if (hasBody || table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND | LEAVES))
+      if (hasBody || table.state(slot) !== OPEN || table.has(slot, CLOSE_AFTER_SEND | LEAVES | RAW))
         break;
     }
     if (space !== written) sendSide.commit(slot, space);
@@ -243,6 +252,7 @@ export class RequestSide {
     exchange.handled = false;
     exchange.fd = this.#table.fd(slot);
     exchange.headOnly = parser.method === METHOD_HEAD;
+    exchange.upgrades = status === PARSE_COMPLETE && this.#mayUpgrade && parser.upgrades;
     if (status !== PARSE_COMPLETE) {
       this.#endRequests(slot, BAD_REQUEST);
       exchange.connection = CONNECTION_CLOSE;
@@ -252,16 +262,18 @@ export class RequestSide {
     exchange.version = parser.version;
     // The end of a response of HTTP/1.0 may be that of the connection: none may be behind it.
     exchange.safe = isSafe(parser.method) && parser.version !== 10;
-    exchange.connection = this.#connection(slot);
+    exchange.connection = this.#connection(slot, exchange.upgrades);
     if (parser.hasBody) this.bodySide.begin(exchange);
     if (this.#departures?.leavesAfter(this.#route) === true) this.#table.setFlag(slot, LEAVES);
   }
 
   // What the response says about the connection; and whether that ends is noted here.
-  #connection(slot: number): number {
+  #connection(slot: number, upgrades: boolean): number {
     const table = this.#table;
     const parser = this.parser;
-    if (this.#responseSide.draining || table.requests(slot) >= this.#requestsMax) {
+    // One that may be the last request anyway is not the last for its number.
+    const isLast = !upgrades && table.requests(slot) >= this.#requestsMax;
+    if (this.#responseSide.draining || isLast) {
       // The peer did not ask for the close, and may be sending its next request.
       table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
       return CONNECTION_CLOSE;
@@ -300,6 +312,7 @@ export class RequestSide {
     this.#call(start);
     const { response } = exchange;
     if (exchange.status !== BY_HANDLER || !response.ended || response.streams) return NONE;
+    if (response.upgraded !== undefined) return NONE;
     const end = responseSide.writeWhole(space, limit, exchange);
     if (end === NONE) return NONE;
     this.#unbind(exchange);
@@ -343,7 +356,7 @@ export class RequestSide {
     try {
       this.#handlerResult = this.#app.handlers[this.#route]!(request, response);
     } catch (error) {
-      exchange.fail(this.#handlers.failureStatus(error), null);
+      exchange.fail(this.#handlers.failureStatus(error), failureFields(error));
       request.fail(FAILED);
       response.fail(FAILED);
     }

@@ -9,6 +9,7 @@
 //
 // Owner: one thread. Data plane.
 
+import type { Upgrade } from '../app/bound-response.ts';
 import { LENGTH_UNKNOWN } from '../app/bound-response.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { StaticResponse } from '../app/static-response.ts';
@@ -21,6 +22,7 @@ import {
   CHUNK_END_SIZE,
   CHUNK_HEAD_SIZE_MAX,
   CONNECTION_CLOSE,
+  CONNECTION_DEFAULT,
   LAST_CHUNK_SIZE,
   LENGTH_CHUNKED,
   LENGTH_UNKNOWN as LENGTH_UNSAID,
@@ -57,6 +59,8 @@ export interface ResponseSideOptions {
   readonly onUserCode: () => void;
   /** The connection may go on with bytes that wait to be looked at. */
   readonly onProgress: (slot: number) => void;
+  /** The last response of the connection was written: it speaks another protocol from here on. */
+  readonly onUpgrade: (slot: number, upgrade: Upgrade) => void;
 }
 
 export class ResponseSide {
@@ -72,6 +76,7 @@ export class ResponseSide {
   readonly #onDry: (slot: number) => void;
   readonly #onUserCode: () => void;
   readonly #onProgress: (slot: number) => void;
+  readonly #onUpgrade: (slot: number, upgrade: Upgrade) => void;
   readonly #fields = new FieldLines();
 
   constructor(options: ResponseSideOptions) {
@@ -86,6 +91,7 @@ export class ResponseSide {
     this.#onDry = options.onDry;
     this.#onUserCode = options.onUserCode;
     this.#onProgress = options.onProgress;
+    this.#onUpgrade = options.onUpgrade;
   }
 
   /**
@@ -142,7 +148,9 @@ export class ResponseSide {
     for (let first = exchanges.first(slot); first !== undefined; first = exchanges.first(slot)) {
       if (!this.#write(slot, first)) break;
       progress = true;
+      const upgrade = first.status === BY_HANDLER ? first.response.upgraded : undefined;
       this.#complete(slot, first);
+      if (upgrade !== undefined) this.#onUpgrade(slot, upgrade);
     }
     if (!this.#sendSide.isOwing(slot)) this.#sendSide.release(slot);
     if (progress) this.#onProgress(slot);
@@ -157,9 +165,17 @@ export class ResponseSide {
         if (!this.#continue(slot, exchange)) return false;
       }
       const isReady = exchange.status !== BY_HANDLER || response.ended || response.streams;
-      if (!isReady || !this.#begin(slot, exchange)) return false;
+      if (!isReady) return false;
+      if (response.upgraded !== undefined) this.#checkUpgrade(slot, exchange);
+      if (!this.#begin(slot, exchange)) return false;
     }
     return exchange.status !== BY_HANDLER || this.#pieces(slot, exchange);
+  }
+
+  // A handler before it was late, or the like: bytes of the other protocol may be lost already.
+  #checkUpgrade(slot: number, exchange: Exchange): void {
+    if (exchange.status !== BY_HANDLER || !this.#table.has(slot, LINGER_AFTER_SEND)) return;
+    exchange.fail(503, null);
   }
 
   // RFC 9110 15.2.1.
@@ -176,14 +192,34 @@ export class ResponseSide {
     const { response } = exchange;
     const at = this.#reserve(slot, bodySize(response.body) + response.queuedSize);
     if (at === NONE) return false;
-    this.#decideConnection(slot, exchange);
     exchange.headWritten = true;
+    if (exchange.status === BY_HANDLER && response.upgraded !== undefined) {
+      this.#sendSide.commit(slot, this.#switching(at, exchange));
+      return true;
+    }
+    this.#decideConnection(slot, exchange);
     const end =
       exchange.status === BY_HANDLER
         ? this.#beginByHandler(at, exchange)
         : this.#given(at, exchange);
     this.#sendSide.commit(slot, end);
     return true;
+  }
+
+  // RFC 9110 15.2.2. The lines have Upgrade, and Connection with it. It is counted as no response:
+  // what it answers is said in the other protocol.
+  #switching(at: number, { response }: Exchange): number {
+    const lines = this.#lines(response.fields);
+    return this.#writer.head(
+      at,
+      101,
+      CONNECTION_DEFAULT,
+      LENGTH_UNSAID,
+      null,
+      lines.bytes,
+      0,
+      lines.size,
+    );
   }
 
   // Where there is space for a head; NONE when it has to be waited for.

@@ -141,6 +141,44 @@ defineApp({
   },
 });
 
+// Handlers know the protocols that their connections can be upgraded to.
+defineApp({
+  routes: {
+    'GET /chat': (request, response) => {
+      response.field('X', 'y').upgrade('chat', { token: 'websocket', data: request.target });
+      // @ts-expect-error there is no such protocol
+      response.upgrade('chta');
+      // @ts-expect-error the token is a text
+      response.upgrade('chat', { token: 7 });
+    },
+    'GET /later': async (_request, response) => response.upgrade('both'),
+    'GET /live': handOff('live'),
+    'GET /task': delegate('task', {
+      // @ts-expect-error only the handler of a route can upgrade
+      respond: (_result, response) => response.upgrade('chat'),
+    }),
+  },
+  // @ts-expect-error there is no such protocol
+  fallback: (_request, response) => response.upgrade('none'),
+  tasks: { task: () => 1 },
+  protocols: {
+    chat: { onData: (connection, bytes) => void connection.handOff('raw', bytes) },
+    both: { port: 0, onData: (connection) => connection.end() },
+  },
+  connections: {
+    raw: rawOnLoop({ onData: (connection) => connection.handBack() }),
+    // @ts-expect-error a handler in a worker cannot upgrade
+    live: onLoop((_request, response) => response.upgrade('chat')),
+  },
+});
+
+defineApp({
+  routes: {
+    // @ts-expect-error there are no protocols
+    'GET /none': (_request, response) => response.upgrade('chat'),
+  },
+});
+
 // Every application can be injected into, whatever its tasks are told and its routes are named.
 void inject(
   defineApp({

@@ -1,0 +1,10 @@
+// Who a response tells of itself, where nobody is interested.
+
+import type { ResponseSink } from '../../src/app/bound-response.ts';
+
+export const RESPONSE_SINK: ResponseSink = {
+  onResponse: () => {},
+  upgradeTo: () => {
+    throw new Error('nothing is upgraded');
+  },
+};
