@@ -26,6 +26,8 @@ export async function send(
     });
     const responded = new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve);
+      // What follows is not HTTP: the client goes, and has its response.
+      request.once('upgrade', (response) => resolve(response));
       request.once('error', reject);
     });
     if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {

@@ -13,7 +13,10 @@ export interface InjectRequest {
   readonly signal?: AbortSignal;
 }
 
-/** The response to an injected request; all of it has arrived. */
+/**
+ * The response to an injected request; all of it has arrived. Behind a 101 the client ends the
+ * connection: it speaks no protocol but HTTP.
+ */
 export interface InjectResponse {
   readonly status: number;
   /** Names in lower case; values of several lines are joined with ", ", of cookies with "; ". */

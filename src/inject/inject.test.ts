@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { App } from '../app/app.ts';
+import { defineApp } from '../app/app.ts';
 import { delegate } from '../app/delegation.ts';
 import { inject } from './inject.ts';
 
@@ -76,6 +77,41 @@ test('many at a time, more than there are connections', async () => {
   const texts = await Promise.all(paths.map(async (path) => (await inject(APP, { path })).text()));
   deepEqual(texts.slice(0, 3), ['hello', 'later', 'task of /task']);
   equal(new Set(texts).size, 3);
+});
+
+test('an upgrade is answered, and the protocol told of its connection', async () => {
+  const closed = Promise.withResolvers<unknown>();
+  const app = defineApp({
+    routes: {
+      'GET /': (_request, response) => response.field('X', 'y').upgrade('raw', { data: 7 }),
+    },
+    protocols: {
+      raw: {
+        onOpen: (connection) => void connection.write('not HTTP'),
+        onData: () => {},
+        onClose: ({ data }) => closed.resolve(data),
+      },
+    },
+  });
+  const fields = { connection: 'upgrade', upgrade: 'raw' };
+  const { status, fields: answered, text } = await inject(app, { fields });
+  deepEqual([status, answered.upgrade, answered.x, text()], [101, 'raw', 'y', '']);
+  equal(await closed.promise, 7);
+  const refused = await inject(app);
+  deepEqual([refused.status, refused.fields.upgrade], [426, 'raw']);
+});
+
+test('a fetch application answers who asks for an upgrade as anybody else', async () => {
+  const app = {
+    fetch: (request: globalThis.Request) =>
+      new globalThis.Response(request.headers.get('upgrade'), {
+        status: 426,
+        headers: { upgrade: 'websocket' },
+      }),
+  };
+  const response = await inject(app, { fields: { connection: 'upgrade', upgrade: 'x' } });
+  deepEqual([response.status, response.text()], [426, 'x']);
+  deepEqual([response.fields.upgrade, response.fields.connection], ['websocket', 'Upgrade']);
 });
 
 test('a response that breaks off is an error', async () => {
