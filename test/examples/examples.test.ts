@@ -124,3 +124,88 @@ test('chat.ts: what is said in one thread is heard in the others', async (t) => 
   const name = peers[0]!.socket.localPort;
   for (const peer of peers) await hears(peer, `${name}: hello\n`);
 });
+
+test('websocket.ts: messages of any size come back, from accept threads and workers', async (t) => {
+  const server = await start(t, 'websocket.ts');
+  for (const [path, thread] of [
+    ['/echo', /^accept-[01]: /],
+    ['/worker/echo', /^worker-[01]: /],
+  ] as const) {
+    const socket = new WebSocket(server.url.replace('http', 'ws') + path);
+    socket.binaryType = 'arraybuffer';
+    const messages: (string | ArrayBuffer)[] = [];
+    const arrived = Promise.withResolvers<void>();
+    socket.addEventListener('message', ({ data }) => {
+      messages.push(data);
+      if (messages.length === 6) arrived.resolve();
+    });
+    const closed = new Promise<CloseEvent>((resolve) => {
+      socket.addEventListener('close', resolve);
+    });
+    await new Promise((resolve) => socket.addEventListener('open', resolve));
+    const texts = ['', 'wörld', 'x'.repeat(126), 'y'.repeat(60_000), 'z'.repeat(65_536)];
+    for (const text of texts) socket.send(text);
+    socket.send(Uint8Array.of(1, 2, 255));
+    await arrived.promise;
+    const answers = messages.slice(0, 5).map(String);
+    deepEqual(
+      answers.map((text) => text.replace(thread, '')),
+      texts,
+    );
+    ok(answers.every((text) => thread.test(text)));
+    deepEqual([...new Uint8Array(messages[5] as ArrayBuffer)], [1, 2, 255]);
+    socket.close();
+    equal((await closed).wasClean, true);
+  }
+  const refused = await fetch(`${server.url}/echo`);
+  deepEqual(
+    [refused.status, refused.headers.get('upgrade'), refused.headers.get('sec-websocket-version')],
+    [426, 'websocket', '13'],
+  );
+});
+
+test('websocket.ts: frames are cut anywhere, and wrong ones close the connection', async (t) => {
+  const { port } = await start(t, 'websocket.ts');
+  const fields = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+  // The key and its answer are those of RFC 6455 section 1.3.
+  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+  const shake = `GET /echo HTTP/1.1\r\nHost: a\r\n${fields}${key}\r\n`;
+  const frame = (first: number, text: string, mask = 0x80): string => {
+    const masked = Buffer.from(text, 'latin1').map((byte, index) => byte ^ (index % 4));
+    return Buffer.of(first, mask | text.length, 0, 1, 2, 3, ...masked).toString('latin1');
+  };
+  const answerTo = async (frames: string, pieces = false): Promise<string> => {
+    const peer = await HttpPeer.open(t, port);
+    const bytes = shake + frames;
+    if (pieces) for (const byte of bytes) await peer.send(byte);
+    else await peer.send(bytes);
+    const response = await peer.response();
+    equal(response.status, 101);
+    equal(response.fields.get('sec-websocket-accept'), 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+    const { by, bytes: answer } = await peer.rest();
+    equal(by, 'end');
+    return answer.replace(/accept-\d/, 'accept');
+  };
+  const bye = frame(0x88, '\x03\xe8bye');
+  const closed = '\x88\x02\x03\xe8';
+  const hello = `${frame(0x01, 'he')}${frame(0x89, 'ping')}${frame(0x00, '')}${frame(0x80, 'llo')}`;
+  for (const pieces of [false, true]) {
+    equal(await answerTo(hello + bye, pieces), `\x8a\x04ping\x81\x0faccept: hello${closed}`);
+  }
+  equal(await answerTo(frame(0x8a, 'pong') + frame(0x88, '')), '\x88\x00');
+  const wrong: readonly (readonly [frames: string, code: number])[] = [
+    [frame(0x81, 'unmasked', 0), 1002],
+    [frame(0xc1, 'an extension'), 1002],
+    [frame(0x83, 'an unknown type'), 1002],
+    [frame(0x80, 'nothing goes on'), 1002],
+    [frame(0x01, 'a') + frame(0x81, 'another one'), 1002],
+    [frame(0x09, 'a ping in parts'), 1002],
+    ['\x89\xfe\x00\x7e', 1002],
+    ['\x82\xff\x00\x00\x00\x00\x00\x01\x00\x01', 1009],
+    [`\x81\x82\0\0\0\0\xc3\x28`, 1007],
+  ];
+  for (const [frames, code] of wrong) {
+    const expected = `\x88\x02${String.fromCharCode(code >> 8, code & 0xff)}`;
+    equal(await answerTo(frames + frame(0x81, 'ignored')), expected, JSON.stringify(frames));
+  }
+});
