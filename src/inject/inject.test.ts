@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { App } from '../app/app.ts';
 import { defineApp } from '../app/app.ts';
 import { delegate } from '../app/delegation.ts';
+import type { UpgradeError } from '../app/upgrade-error.ts';
 import { inject } from './inject.ts';
 
 const BIG = Buffer.alloc(1_000_000, 'millrace');
@@ -99,6 +100,28 @@ test('an upgrade is answered, and the protocol told of its connection', async ()
   equal(await closed.promise, 7);
   const refused = await inject(app);
   deepEqual([refused.status, refused.fields.upgrade], [426, 'raw']);
+});
+
+test('the application answers in its own way who does not ask for an upgrade', async () => {
+  const app = defineApp({
+    routes: {
+      'GET /': (_request, response) => response.upgrade('raw'),
+      'GET /later': async (_request, response) => response.upgrade('raw', { token: 'other/1' }),
+    },
+    onError: (error, _request, response) => {
+      const { token, status } = error as UpgradeError;
+      response.field('Upgrade', token).json({ token }, status);
+    },
+    protocols: { raw: { onData: () => {} } },
+  });
+  for (const [path, token] of [
+    ['/', 'raw'],
+    ['/later', 'other/1'],
+  ]) {
+    const response = await inject(app, { path: path! });
+    deepEqual([response.status, response.json()], [426, { token }]);
+    deepEqual([response.fields.upgrade, response.fields.connection], [token, 'close, Upgrade']);
+  }
 });
 
 test('a fetch application answers who asks for an upgrade as anybody else', async () => {
