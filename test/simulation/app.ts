@@ -4,11 +4,13 @@
 import type { App } from '../../src/app/app.ts';
 import type { BlockingConnection } from '../../src/app/blocking-connection.ts';
 import { appWithoutWorkers, compileApp } from '../../src/app/compiled-app.ts';
-import { handOff, onLoop } from '../../src/app/connection-handler.ts';
+import { handOff, onLoop, rawOnLoop } from '../../src/app/connection-handler.ts';
 import { delegate } from '../../src/app/delegation.ts';
 import { mayKeep } from '../../src/app/escape.ts';
+import type { RawConnection, RawGuest, RawStream } from '../../src/app/protocol.ts';
 import type { Request } from '../../src/app/request.ts';
 import type { Response } from '../../src/app/response.ts';
+import { RAW_STATE_SIZE_MAX } from '../../src/connection/raw-connection.ts';
 import type { Task } from '../../src/delegate/task.ts';
 import type { NodeTurns } from './node-turn.ts';
 
@@ -145,6 +147,39 @@ function blocks(code: (connection: BlockingConnection, target: string) => void) 
   };
 }
 
+// Answers each line with itself, up to one that `leaves` takes the connection elsewhere with.
+function answerLines(
+  connection: RawStream,
+  bytes: Uint8Array,
+  leaves: (line: string, rest: Buffer) => boolean,
+): void {
+  let text = `${connection.data ?? ''}${Buffer.from(bytes).toString('latin1')}`;
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+    const line = text.slice(0, end + 1);
+    text = text.slice(end + 1);
+    if (!connection.write(Buffer.from(line, 'latin1'))) connection.pause();
+    connection.data = '';
+    if (leaves(line, Buffer.from(text, 'latin1'))) return;
+  }
+  connection.data = text;
+}
+
+function linesAtHome(connection: RawConnection, bytes: Uint8Array): void {
+  answerLines(connection, bytes, (line, rest) => {
+    return line.startsWith('away') && rest.length < RAW_STATE_SIZE_MAX
+      ? connection.handOff('lines', rest)
+      : false;
+  });
+}
+
+function linesAway(connection: RawGuest, bytes: Uint8Array): void {
+  answerLines(connection, bytes, (line, rest) => {
+    if (!line.startsWith('home') || rest.length >= RAW_STATE_SIZE_MAX) return false;
+    connection.handBack(rest);
+    return true;
+  });
+}
+
 const APP: App = {
   routes: {
     'GET /fast': (_request, response) => response.end(),
@@ -198,6 +233,11 @@ const APP: App = {
     'GET /loop-stream': handOff('loopStream'),
     'GET /loop-reject': handOff('loopReject'),
     'POST /loop-pieces': handOff('loopPieces'),
+    'GET /upgrade': (_request, response) => response.upgrade('lines'),
+    'GET /upgrade-late': waits(async (request, response, turns) => {
+      await rest(turns, request.target);
+      response.upgrade('lines');
+    }),
     'GET /kept': handOff('kept'),
     'POST /kept-whole': handOff('keptWhole'),
   },
@@ -225,6 +265,14 @@ const APP: App = {
       await rest(turns, target);
       throw new Error('thrown by a task');
     }),
+  },
+  protocols: {
+    // Each line is answered with itself.
+    lines: {
+      onData: linesAtHome,
+      onReturn: linesAtHome,
+      onDrain: (connection) => connection.resume(),
+    },
   },
   connections: {
     block: blocks((connection, target) => connection.endSync(target)),
@@ -264,6 +312,13 @@ const APP: App = {
       { keep: true },
     ),
     keptWhole: onLoop(guest(echoWhole), { keep: true }),
+    lines: rawOnLoop({
+      onOpen: linesAway,
+      onData: linesAway,
+      onDrain: (connection) => connection.resume(),
+      // What has come is answered at home.
+      onRecall: (connection) => connection.handBack(Buffer.from(String(connection.data), 'latin1')),
+    }),
   },
 };
 

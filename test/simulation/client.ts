@@ -4,7 +4,8 @@
 import { Conversation } from './conversation.ts';
 import type { Kernel } from './kernel.ts';
 import type { Random } from './random.ts';
-import { badExchange, type Exchange, type Offer, validExchange } from './requests.ts';
+import type { Exchange, Offer } from './requests.ts';
+import { badExchange, lineExchange, upgradeExchange, validExchange } from './requests.ts';
 import { type ListeningSocket, Socket } from './socket.ts';
 
 /** When a client ends its side. */
@@ -203,7 +204,14 @@ function makeScript(
   for (let index = 0; index < count; index++) {
     exchanges.push(validExchange(random, client * 100 + index, offer));
   }
-  if (random.chance(0.2)) exchanges.push(badExchange(random, client * 100 + count));
-  const tail = random.chance(0.15) ? 'GET /never-finished HTTP/1.1\r\nHo' : '';
+  const upgrades = random.chance(0.15);
+  if (upgrades) {
+    exchanges.push(upgradeExchange(random, client * 100 + count));
+    for (let lines = random.below(10); lines > 0; lines--) {
+      exchanges.push(lineExchange(random, client * 100 + exchanges.length));
+    }
+  } else if (random.chance(0.2)) exchanges.push(badExchange(random, client * 100 + count));
+  const unfinished = upgrades ? 'a line without an end' : 'GET /never-finished HTTP/1.1\r\nHo';
+  const tail = random.chance(0.15) ? unfinished : '';
   return { exchanges, tail };
 }

@@ -14,6 +14,7 @@ import {
   BY_RESET,
   DRAINING,
   HANDLER_FAILED,
+  HANDLER_TIMEOUT,
   HEADER_TIMEOUT,
   IDLE,
   NO_MEMORY,
@@ -54,6 +55,7 @@ const REASONS = new Map<number, string>([
   [BODY_TIMEOUT, 'body timeout'],
   [SEND_TIMEOUT, 'send timeout'],
   [HANDLER_FAILED, 'handler failed'],
+  [HANDLER_TIMEOUT, 'handler timeout'],
   [THREAD_DIED, 'thread died'],
 ]);
 
@@ -107,6 +109,8 @@ export interface ThreadFacts {
   readonly requests: RequestOptions;
   /** When the thread began to drain, or undefined. */
   readonly drainsSinceMs: number | undefined;
+  /** Of a worker: its guests go home, or end, because the server drains. */
+  isRecalled(): boolean;
   clientOf(socket: Socket): Client;
   attach(client: Client, peer: Peer): void;
   /** A worker submits an operation of a guest: it may die here. */
@@ -410,16 +414,23 @@ export class ConnectionChecks implements IoChecks {
         const dry = counters[Counter.sendBlocksDry]! + counters[Counter.recvBlocksDry]!;
         const held = counters[Counter.recvBuffersHeldMax]!;
         const isFull = io.buffersHighWater === io.bufferCount;
-        // Or what it has not read does not fit what it travels in.
-        const isLarge = conversation.lastStatus === 503;
+        // Or what it has not read does not fit what it travels in. In lines nobody says so.
+        const isLarge = [503, 101].includes(conversation.lastStatus);
         expect(dry + held > 0 || isFull || isLarge, 'there is memory');
         break;
       }
+      case HANDLER_TIMEOUT:
+        // Handlers have all the time that there is: it is a connection that no worker has taken.
+        expect(counters[Counter.handOffsLate]! > 0, 'no hand-off is late');
+        break;
       case THREAD_DIED:
         expect(link.hasDied, 'its worker lives');
         break;
       case DRAINING:
-        expect(drainsSinceMs !== undefined, 'the server does not drain');
+        expect(
+          drainsSinceMs !== undefined || this.#thread.isRecalled(),
+          'the server does not drain',
+        );
         break;
       default:
         this.#complain(link, 'there is no reason');
@@ -459,6 +470,7 @@ export class ConnectionChecks implements IoChecks {
       case SEND_TIMEOUT:
       case NO_MEMORY:
       case BY_RESET:
+      case HANDLER_TIMEOUT:
       case THREAD_DIED:
         return true;
       case BODY_TIMEOUT:

@@ -135,6 +135,7 @@ export class Conversation {
         `bytes that nobody asked for: ${JSON.stringify(text.slice(0, 80))}`,
       );
     }
+    if (exchange.isLine) return this.#takeLine(text, exchange);
     if (this.#takeContinue(text, exchange, index)) return true;
     const head = this.#parse(text);
     if (head === undefined) return false;
@@ -171,6 +172,17 @@ export class Conversation {
     return true;
   }
 
+  #takeLine(text: string, { id, body }: Exchange): boolean {
+    if (!(text.length < body.length ? body.startsWith(text) : text.startsWith(body))) {
+      return this.#circumstances!.fail(`line ${id} was answered otherwise`);
+    }
+    if (text.length < body.length) return false;
+    this.#text = text.slice(body.length);
+    this.#textOffset += body.length;
+    this.responseEnds.push(this.#textOffset);
+    return true;
+  }
+
   // RFC 9110 15.2.1: one, before the response, to who waits for it.
   #takeContinue(text: string, exchange: Exchange, index: number): boolean {
     if (!text.startsWith(CONTINUE)) return false;
@@ -192,6 +204,7 @@ export class Conversation {
   #checkLength(exchange: Exchange, body: string, fields: Head['fields'], status: number): void {
     const length = fields.get('Content-Length');
     const coding = fields.get('Transfer-Encoding');
+    if (status === 101 && length === undefined && coding === undefined) return;
     const mayStream = exchange.streams && status === exchange.status;
     const isOld = exchange.text.includes(' HTTP/1.0\r\n');
     if (length === String(body.length) && coding === undefined) return;
@@ -213,6 +226,7 @@ export class Conversation {
     if (status === 408) return circumstances.isLate();
     if (status === 400) return exchange.requestBody !== '' && circumstances.sawEnd();
     if (status === 503 && this.#isUnreadLarge) return true;
+    if (status === 503 && exchange.upgrades) return circumstances.isDraining();
     if (status === 503 && exchange.isHandedOff) return circumstances.handOffsWereRefused();
     if (status === 504 && exchange.isHandedOff) return circumstances.handOffsWereLate();
     if (!exchange.isDelegated) return false;
@@ -250,7 +264,7 @@ export class Conversation {
       circumstances.fail(`request ${exchange.id}: Allow is ${fields.get('Allow')}`);
     }
     const isLarge = status === 503 && this.closed && this.#isUnreadLarge;
-    if (fields.has('Retry-After') !== (status === 503) && !isLarge) {
+    if (fields.has('Retry-After') !== (status === 503) && !isLarge && !exchange.upgrades) {
       circumstances.fail(`request ${exchange.id}: Retry-After belongs to 503`);
     }
     const date = Date.parse(fields.get('Date') ?? '') / 1000;

@@ -30,6 +30,10 @@ export interface Exchange {
   readonly closes: boolean;
   /** The request is malformed: what follows is not interpreted. */
   readonly isBad: boolean;
+  /** It asks for another protocol, and gets it unless the server drains. */
+  readonly upgrades: boolean;
+  /** It is a line of that protocol, and so is the answer. */
+  readonly isLine: boolean;
   readonly fields: ResponseFields;
 }
 
@@ -43,6 +47,7 @@ const IDS_PER_CLIENT = 100;
 const NOTHING: ResponseFields = {};
 const ALLOW = { allow: 'GET, HEAD, POST' };
 const KEEP_ALIVE = { connection: 'keep-alive' };
+const UPGRADE = 'Connection: Upgrade\r\nUpgrade: lines\r\n';
 
 /** Bytes of a body that is read as a whole. */
 export const BODY_LIMIT = 1500;
@@ -74,6 +79,8 @@ export const NO_BODY = {
   streams: false,
   trailer: undefined,
   mayClose: false,
+  upgrades: false,
+  isLine: false,
 };
 
 export function errorBody(status: number): string {
@@ -137,11 +144,15 @@ export function validExchange(random: Random, id: number, offer: Offer): Exchang
   const isOld = random.chance(0.1);
   const asksToClose = random.chance(0.05);
   const asksToStay = isOld && random.chance(0.7);
+  // It is answered as if it did not: what is behind it waits, and is a request all the same.
+  const asksToUpgrade = random.chance(0.05);
   const line = asksToClose
     ? 'Connection: close\r\n'
     : asksToStay
       ? 'Connection: keep-alive\r\n'
-      : '';
+      : asksToUpgrade
+        ? UPGRADE
+        : '';
   const padding = random.chance(0.2) ? `X-Padding: ${'p'.repeat(random.below(300))}\r\n` : '';
   const closes = asksToClose || (isOld && !asksToStay);
   return {
@@ -199,6 +210,47 @@ function bodyExchange(random: Random, id: number, path: string): Exchange {
     mayClose: expects || isTooLarge || (streams && isOld),
     closes,
     isBad: false,
+    upgrades: false,
+    isLine: false,
+    fields: NOTHING,
+  };
+}
+
+/** A request behind which the connection speaks in lines. */
+export function upgradeExchange(random: Random, id: number): Exchange {
+  const path = random.pick(['/upgrade', '/upgrade-late']);
+  return {
+    ...NO_BODY,
+    id,
+    text: `GET ${path}?${id} HTTP/1.1\r\nHost: a\r\n${UPGRADE}\r\n`,
+    status: 101,
+    body: '',
+    isHead: false,
+    isDelegated: false,
+    isHandedOff: false,
+    closes: false,
+    isBad: false,
+    upgrades: true,
+    fields: { connection: 'Upgrade' },
+  };
+}
+
+/** A line, which is answered with itself. */
+export function lineExchange(random: Random, id: number): Exchange {
+  const start = random.pick(['away ', 'home ', '', 'GET /echo HTTP/1.1\r', '\r', '\0']);
+  const text = `${start}${id} ${'x'.repeat(random.below(random.pick([1, 50, 5000])))}\n`;
+  return {
+    ...NO_BODY,
+    id,
+    text,
+    status: 0,
+    body: text,
+    isHead: false,
+    isDelegated: false,
+    isHandedOff: false,
+    closes: false,
+    isBad: false,
+    isLine: true,
     fields: NOTHING,
   };
 }

@@ -477,6 +477,7 @@ export class SimServer {
       counters: new Float64Array(counters, 0, COUNTERS),
       requests: this.#options.requests,
       drainsSinceMs: undefined,
+      isRecalled: () => this.isDraining,
       clientOf: (socket) => this.#hooks.clientOf(socket),
       attach: () => this.#hooks.fail('a worker accepts a connection'),
       onGuestOperation: () => this.#dieAt(kernel.faults.servesDies),
@@ -588,6 +589,7 @@ export class SimServer {
       get drainsSinceMs() {
         return drainBegins[index];
       },
+      isRecalled: () => false,
       clientOf: (socket) => this.#hooks.clientOf(socket),
       attach: ({ conversation }, peer) => conversation.attach({ ...circumstances, ...peer }),
       fail: this.#hooks.fail,

@@ -5,7 +5,7 @@ import { CANARIES } from './canaries.ts';
 import { runSeeds } from './runs.ts';
 
 const RUNS = 500;
-const CANARY_RUNS = 100;
+const CANARY_RUNS = 500;
 const FIXED_SEED = 20_260_101;
 
 /** A seed from the commit, so that each commit tries others and a failure comes again. */
