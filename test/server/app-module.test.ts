@@ -1,13 +1,12 @@
-// An application of a user's: its mistakes cost the request they happen in, or the start.
+// An application of a user's: its mistakes cost the request they happen in.
 
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
-import { describe, test } from 'node:test';
+import { after, test } from 'node:test';
 import { HttpPeer, request } from '../support/http-peer.ts';
-import { runProgram, startServer } from '../support/server-process.ts';
+import { sharedServer } from '../support/server-process.ts';
 
 const SMALL = ['-A', '1', '-C', '100'];
 const ENGINE = new URL('../../src/index.ts', import.meta.url).href;
@@ -49,17 +48,18 @@ export default defineApp({
 });
 `;
 
-function appFile(t: TestContext, text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, 'app.ts');
-  writeFileSync(path, text);
-  return path;
-}
+const FOLDER = mkdtempSync(join(tmpdir(), 'millrace-test-'));
+after(() => rmSync(FOLDER, { recursive: true }));
+const PATH = join(FOLDER, 'app.ts');
+writeFileSync(PATH, APP);
+
+const servers = {
+  0: sharedServer([PATH, ...SMALL, '-w', '0']),
+  1: sharedServer([PATH, ...SMALL, '-w', '1']),
+};
 
 test('handlers answer with text, bytes and a status', async (t) => {
-  const { port } = await startServer(t, [appFile(t, APP), ...SMALL, '-w', '0']);
-  const peer = await HttpPeer.open(t, port);
+  const peer = await HttpPeer.open(t, servers[0]().port);
   const text = await peer.ask(request('/text'));
   equal(Buffer.from(text.body, 'latin1').toString(), 'grüße\n');
   equal(text.fields.get('content-type'), 'text/plain; charset=utf-8');
@@ -83,9 +83,9 @@ test('handlers answer with text, bytes and a status', async (t) => {
   equal((await peer.ask(request('/large'))).body, 'x'.repeat(1_000_000));
 });
 
-for (const workers of ['0', '1']) {
+for (const workers of [0, 1] as const) {
   test(`a mistake costs its request only, with ${workers} workers`, async (t) => {
-    const server = await startServer(t, [appFile(t, APP), ...SMALL, '-w', workers]);
+    const server = servers[workers]();
     const peer = await HttpPeer.open(t, server.port);
     const mistakes = ['throws', 'twice', 'bad-status', 'task/throws'];
     for (const path of mistakes) {
@@ -99,38 +99,5 @@ for (const workers of ['0', '1']) {
     deepEqual([head.status, peer.hasBytes], [500, false]);
     await server.program.output(({ stderr }) => /a mistake in a handler/.exec(stderr) ?? undefined);
     await server.program.output(({ stderr }) => /a mistake in a task/.exec(stderr) ?? undefined);
-    peer.close();
-    equal(await server.stop(), 0);
   });
 }
-
-describe('a module that cannot be used ends the start with its error, exit 1', () => {
-  const cases: [name: string, text: string, pattern: RegExp][] = [
-    ['throws', "throw new Error('a mistake in a module');", /a mistake in a module/],
-    ['does not parse', 'const = 1;', /SyntaxError/],
-    ['imports what is not there', "import './not-there.ts';", /not-there/],
-    ['exports nothing', 'export {};', /no default export/],
-    ['names no task', taskless(), /no task "missing"/],
-    ['has no method', routed('/text'), /"\/text"/],
-    ['has an unknown method', routed('BREW /text'), /BREW/],
-    ['has a wildcard in a segment', routed('GET /text*'), /^millrace: .*"GET \/text\*".*wildcard/],
-    ['names two parameters alike', routed('GET /:a/:a'), /^millrace: .*"GET \/:a\/:a".*one name/],
-  ];
-  for (const [name, text, pattern] of cases) {
-    test(`it ${name}`, async (t) => {
-      const args = [appFile(t, text), ...SMALL, '-w', '1', '-p', '0'];
-      const { code, stdout, stderr } = await runProgram(t, args);
-      deepEqual([code, stdout], [1, '']);
-      match(stderr, pattern);
-      match(stderr, /^millrace: /);
-    });
-  }
-
-  function taskless(): string {
-    return "export default { routes: { 'GET /': { task: 'missing' } } };";
-  }
-
-  function routed(key: string): string {
-    return `export default { routes: { '${key}': (_request, response) => response.end() } };`;
-  }
-});
