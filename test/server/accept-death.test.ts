@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { HttpPeer, request } from '../support/http-peer.ts';
 import type { ServerProcess } from '../support/server-process.ts';
-import { startServer, sumOf } from '../support/server-process.ts';
+import { sharedServer, startServer, sumOf } from '../support/server-process.ts';
 
 const ENGINE = new URL('../../src/index.ts', import.meta.url).href;
 const APP = `
@@ -45,55 +45,51 @@ export default defineApp({
 });
 `;
 
-interface Own extends ServerProcess {
-  readonly folder: string;
-}
+const FOLDER = mkdtempSync(join(tmpdir(), 'millrace-test-'));
+after(() => rmSync(FOLDER, { recursive: true }));
+const PATH = join(FOLDER, 'app.ts');
+writeFileSync(PATH, APP);
+const ARGS = [PATH, '-A', '1', '-C', '100'];
+const shared = sharedServer([...ARGS, '-w', '1']);
 
-async function start(t: TestContext, ...args: string[]): Promise<Own> {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, 'app.ts');
-  writeFileSync(path, APP);
-  const env = { BROKEN: join(folder, 'broken') };
-  const server = await startServer(t, [path, '-A', '1', '-C', '100', ...args], { env });
-  return Object.assign(server, { folder });
+function deaths({ program }: ServerProcess): number {
+  return program.stderr.match(/accept-0 died and is replaced/g)?.length ?? 0;
 }
 
 async function replaced(server: ServerProcess, times: number): Promise<void> {
-  await server.program.output(({ stderr }) => {
-    const deaths = stderr.match(/accept-0 died and is replaced/g)?.length ?? 0;
-    return deaths >= times ? true : undefined;
-  });
+  await server.program.output(() => (deaths(server) >= times ? true : undefined));
 }
 
 async function ask(t: TestContext, server: ServerProcess, target: string): Promise<string> {
   const peer = await HttpPeer.open(t, server.port);
   const { status, body } = await peer.ask(request(target));
+  peer.close();
   return `${status} ${body}`;
 }
 
 for (const target of ['/die', '/exit']) {
   test(`${target}: connections end, and new ones are served by the replacement`, async (t) => {
-    const server = await start(t, '-w', '1');
+    const server = shared();
+    const before = deaths(server);
     const others = await Promise.all([1, 2, 3].map(() => HttpPeer.open(t, server.port)));
     for (const other of others) equal((await other.ask(request('/fast'))).body, 'fast');
     const fatal = await HttpPeer.open(t, server.port);
     await fatal.send(request(target));
     for (const other of others) ok(['end', 'ECONNRESET'].includes(await other.ended));
-    await replaced(server, 1);
+    await replaced(server, before + 1);
     equal(await ask(t, server, '/fast'), '200 fast');
     equal(await ask(t, server, '/quick'), '200 "quick"');
     if (target === '/die') {
       await server.program.output(({ stderr }) => /nobody catches this/.exec(stderr)?.[0]);
     }
-    // The two that `ask` opened.
-    equal(await server.counter('connectionsOpen'), 2);
-    equal(await server.stop(), 0);
+    // Those of the dead thread are not counted.
+    await server.reportUntil((accepts) => sumOf(accepts, 'connectionsOpen') === 0);
   });
 }
 
 test('one that dies again and again is replaced, and no descriptor is left', async (t) => {
-  const server = await start(t, '-w', '1');
+  // Its own: what others have left would be released meanwhile.
+  const server = await startServer(t, [...ARGS, '-w', '1']);
   equal(await ask(t, server, '/fast'), '200 fast');
   const descriptors: number[] = [];
   for (let round = 1; round <= 6; round++) {
@@ -109,23 +105,26 @@ test('one that dies again and again is replaced, and no descriptor is left', asy
   }
   // The descriptors of the last connections may still be open, and those of a dead ring.
   ok(Math.abs(descriptors[5]! - descriptors[1]!) <= 5, String(descriptors));
+  equal(await server.stop(), 0);
 });
 
 test('what workers have for it comes back to nobody', async (t) => {
-  const server = await start(t, '-w', '1');
+  const server = shared();
+  const before = deaths(server);
   const kept = await HttpPeer.open(t, server.port);
   equal((await kept.ask(request('/kept'))).body, 'kept');
+  const handedOff = await server.counter('handedOff');
   const slow = await HttpPeer.open(t, server.port);
   await slow.send(request('/slow'));
   const queued = await HttpPeer.open(t, server.port);
   await queued.send(request('/quick'));
   const away = await HttpPeer.open(t, server.port);
   await away.send(request('/kept'));
-  await server.reportUntil((accepts) => sumOf(accepts, 'handedOff') === 2);
+  await server.reportUntil((accepts) => sumOf(accepts, 'handedOff') === handedOff + 1);
   const fatal = await HttpPeer.open(t, server.port);
   await fatal.send(request('/die'));
   for (const peer of [slow, queued, away]) ok(['end', 'ECONNRESET'].includes(await peer.ended));
-  await replaced(server, 1);
+  await replaced(server, before + 1);
   // The worker has stopped its task, and goes on with the next.
   equal(await ask(t, server, '/quick'), '200 "quick"');
   // One that a worker has is served on there, and closed when it comes home.
@@ -133,11 +132,10 @@ test('what workers have for it comes back to nobody', async (t) => {
   await kept.send(request('/fast'));
   ok(['end', 'ECONNRESET'].includes(await kept.ended));
   equal(await ask(t, server, '/kept'), '200 kept');
-  equal(await server.stop(), 0);
 });
 
 test('another accept thread does not notice', async (t) => {
-  const server = await start(t, '-A', '2', '-w', '1');
+  const server = await startServer(t, [...ARGS, '-A', '2', '-w', '1']);
   const peers = await Promise.all(Array.from({ length: 20 }, () => HttpPeer.open(t, server.port)));
   await Promise.all(peers.map((peer) => peer.ask(request('/fast'))));
   await peers[0]!.send(request('/die'));
@@ -155,9 +153,10 @@ test('another accept thread does not notice', async (t) => {
 });
 
 test('one that cannot be replaced ends the server, with the error and exit code 1', async (t) => {
-  const server = await start(t, '-w', '0');
+  const env = { BROKEN: join(FOLDER, 'broken') };
+  const server = await startServer(t, [...ARGS, '-w', '0'], { env });
   equal(await ask(t, server, '/fast'), '200 fast');
-  writeFileSync(join(server.folder, 'broken'), '');
+  writeFileSync(env.BROKEN, '');
   const fatal = await HttpPeer.open(t, server.port);
   await fatal.send(request('/die'));
   const { code, stderr } = await server.program.exited;

@@ -14,7 +14,7 @@ import { FAST, FAST_AND_CLOSE, HttpPeer, SLOW } from '../support/http-peer.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { startServer } from '../support/server-process.ts';
 
-const ARGS = ['-A', '2', '-w', '2', '-C', '1000'];
+const ARGS = ['-A', '2', '-w', '1', '-C', '1000'];
 
 // Undefined when the server lets nobody in any more. A connection that is reset throws.
 async function openUnlessRefused(t: TestContext, port: number): Promise<HttpPeer | undefined> {
@@ -73,7 +73,7 @@ const skip = !canRefuse() && 'the system refuses socket filters to this user';
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} under load answers every request`, { skip }, async (t) => {
-    const server = await startServer(t, [...ARGS, '-D', '50']);
+    const server = await startServer(t, [...ARGS, '-w', '2', '-D', '50']);
     const { port } = server;
     const clients = [
       ...Array.from({ length: 10 }, () => keepAlive(t, port, FAST)),

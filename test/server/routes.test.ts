@@ -31,6 +31,7 @@ test('what the demo cannot do is 400, from the thread that would have done it', 
   for (const [target, timing, thread, says] of [
     ['/test/cpu?ms=wrong', 'task', 'accept-0', 'ms is a number from 0 to 10000\n'],
     ['/test/cpu?ms=', 'task', 'accept-0', 'ms is a number from 0 to 10000\n'],
+    ['/test/fail', 'task', 'accept-0', 'how is throw, exit, oom or hang\n'],
     ['/test/fail?how=wrong', 'task', 'accept-0', 'how is throw, exit, oom or hang\n'],
     ['/test/sync?bytes=wrong', 'worker', 'worker-0', SIZES],
     ['/test/sync?bytes=-1', 'worker', 'worker-0', SIZES],

@@ -6,10 +6,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { HttpPeer, request } from '../support/http-peer.ts';
 import type { ServerProcess } from '../support/server-process.ts';
-import { startServer } from '../support/server-process.ts';
+import { sharedServer, startServer } from '../support/server-process.ts';
 
 const ENGINE = new URL('../../src/index.ts', import.meta.url).href;
 const APP = `
@@ -51,13 +51,13 @@ export default defineApp({
 });
 `;
 
-function start(t: TestContext, ...args: string[]): Promise<ServerProcess> {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, 'app.ts');
-  writeFileSync(path, APP);
-  return startServer(t, [path, '-A', '1', '-C', '100', ...args]);
-}
+const FOLDER = mkdtempSync(join(tmpdir(), 'millrace-test-'));
+after(() => rmSync(FOLDER, { recursive: true }));
+const PATH = join(FOLDER, 'app.ts');
+writeFileSync(PATH, APP);
+const ARGS = [PATH, '-A', '1', '-C', '100', '-w', '1'];
+const patient = sharedServer(ARGS);
+const strict = sharedServer([...ARGS, '--task-timeout', '1']);
 
 async function ask(t: TestContext, { port }: ServerProcess, target: string): Promise<string> {
   const peer = await HttpPeer.open(t, port);
@@ -76,79 +76,94 @@ function diedTimes(server: ServerProcess, count: number): Promise<true> {
 }
 
 test('a task that ends its worker is 500, the next one is run by a new worker', async (t) => {
-  const server = await start(t, '-w', '1');
+  const server = patient();
+  const before = deaths(server);
   for (let round = 1; round <= 3; round++) {
     equal(await ask(t, server, '/exit'), '500 500 Internal Server Error');
     equal(await ask(t, server, '/good'), '200 good');
-    await diedTimes(server, round);
+    await diedTimes(server, before + round);
   }
-  equal(await server.stop(), 0);
 });
 
 test('an error behind a task costs the worker, and no request', async (t) => {
-  const server = await start(t, '-w', '1');
+  const server = patient();
+  const before = deaths(server);
+  const from = server.program.stderr.length;
   equal(await ask(t, server, '/late'), '200 late');
-  await diedTimes(server, 1);
-  match(server.program.stderr, /worker-0 died and is replaced: Error: thrown behind the task/);
+  await diedTimes(server, before + 1);
+  match(
+    server.program.stderr.slice(from),
+    /worker-0 died and is replaced: Error: thrown behind the task/,
+  );
   equal(await ask(t, server, '/good'), '200 good');
 });
 
 test('the queue is kept when the only worker dies, and fast requests do not notice', async (t) => {
-  const server = await start(t, '-w', '1');
+  const server = patient();
+  const before = deaths(server);
   const exit = ask(t, server, '/exit');
   const queued = Array.from({ length: 20 }, () => ask(t, server, '/good'));
   for (let round = 0; round < 20; round++) equal(await ask(t, server, '/fast'), '200');
   equal(await exit, '500 500 Internal Server Error');
   deepEqual(await Promise.all(queued), new Array(20).fill('200 good'));
+  await diedTimes(server, before + 1);
 });
 
 test('a task over its deadline: 504, and the worker that is stuck in it is replaced', async (t) => {
-  const server = await start(t, '-w', '1', '--task-timeout', '1');
+  const server = strict();
+  const before = deaths(server);
+  const late = await server.counter('tasksLate');
   const begin = performance.now();
   equal(await ask(t, server, '/hang'), '504 504 Gateway Timeout');
   ok(performance.now() - begin >= 1000);
-  await diedTimes(server, 1);
+  await diedTimes(server, before + 1);
   equal(await ask(t, server, '/good'), '200 good');
-  equal(await server.counter('tasksLate'), 1);
+  equal(await server.counter('tasksLate'), late + 1);
 });
 
 test('a task that waits too long in the queue is late too, and is not run', async (t) => {
-  const server = await start(t, '-w', '1', '--task-timeout', '1');
+  const server = strict();
+  const before = deaths(server);
   const hang = ask(t, server, '/hang');
   equal(await ask(t, server, '/good'), '504 504 Gateway Timeout');
   equal(await hang, '504 504 Gateway Timeout');
-  await diedTimes(server, 1);
+  await diedTimes(server, before + 1);
   equal(await ask(t, server, '/good'), '200 good');
 });
 
 test('a task is told when its client has gone', async (t) => {
-  const server = await start(t, '-w', '1');
+  const server = patient();
+  const before = deaths(server);
+  const delegated = await server.counter('tasksDelegated');
   const peer = await HttpPeer.open(t, server.port);
   await peer.send(request('/patient'));
-  await server.reportUntil(([accept]) => accept!.counters.tasksDelegated === 1);
+  await server.reportUntil(([accept]) => accept!.counters.tasksDelegated === delegated + 1);
   peer.reset();
   // The worker is free for this one only when the task before has noticed.
   equal(await ask(t, server, '/good'), '200 good');
-  equal(deaths(server), 0);
+  equal(deaths(server), before);
 });
 
 test('a task that ends every worker is refused for a while, others are not', async (t) => {
-  const server = await start(t, '-w', '1');
+  const server = patient();
+  const before = deaths(server);
+  const refused = await server.counter('tasksRefused');
   const answers: string[] = [];
   while (answers.length < 7) {
     answers.push(await ask(t, server, '/exit2'));
-    if (answers.at(-1)!.startsWith('500')) await diedTimes(server, answers.length);
+    if (answers.at(-1)!.startsWith('500')) await diedTimes(server, before + answers.length);
   }
   deepEqual(
     answers.map((answer) => answer.slice(0, 3)),
     ['500', '500', '500', '500', '500', '503', '503'],
   );
   equal(await ask(t, server, '/good'), '200 good');
-  equal(await server.counter('tasksRefused'), 2);
+  equal(await server.counter('tasksRefused'), refused + 2);
 });
 
+// Its own: what others have left would be released meanwhile.
 test('what a dead worker held is released: descriptors and mapped memory', async (t) => {
-  const server = await start(t, '-w', '1');
+  const server = await startServer(t, ARGS);
   const mappings = (): number =>
     readFileSync(`/proc/${server.pid}/maps`, 'utf8').split('io_uring').length;
   await ask(t, server, '/late');
@@ -163,4 +178,5 @@ test('what a dead worker held is released: descriptors and mapped memory', async
   ok(server.descriptors() <= before.descriptors + 1, `${server.descriptors()} descriptors`);
   // The rings of the last second may still be mapped.
   ok(mappings() <= before.mappings + 12, `${mappings()} mappings of rings`);
+  equal(await server.stop(), 0);
 });
