@@ -3,9 +3,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { releaseHoldings } from '../kernel/holdings.ts';
 
-/** The first replacement comes at once; the next ones later and later, up to a limit. */
+/**
+ * The first replacement comes at once; the next ones later and later, up to a limit: together with
+ * what it takes to find out that a worker hangs, and to start another, it is less than a second.
+ */
 const BACKOFF_MIN_MS = 50;
-const BACKOFF_MAX_MS = 400;
+const BACKOFF_MAX_MS = 200;
 /** A thread that lived so long has its next replacement at once. */
 const HEALTHY_MS = 10_000;
 /** A ring that was closed is gone for good soon after: then its memory may go. */
