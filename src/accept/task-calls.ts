@@ -111,8 +111,8 @@ class Call implements TaskCall {
   readonly cancel: () => void;
   // What is young and kept by what is old costs the collector something: there is no `reject`.
   #promise: Promise<unknown> | undefined;
-  #resolve!: Resolve;
-  #caller!: TaskCaller;
+  #resolve: Resolve | undefined;
+  #caller: TaskCaller | undefined;
   #next: Call | undefined;
   #previous: Call | undefined;
 
@@ -139,8 +139,9 @@ class Call implements TaskCall {
   }
 
   resolve(value: unknown): void {
+    const resolve = this.#resolve!;
     this.#leave();
-    this.#resolve(value);
+    resolve(value);
   }
 
   reject(error: Error): void {
@@ -149,15 +150,18 @@ class Call implements TaskCall {
     this.resolve(rejected(error));
   }
 
+  // What it refers to is nobody's any more, and may be large; the holder may rest for long.
   #leave(): void {
     const next = this.#next;
     const previous = this.#previous;
     if (next !== undefined) next.#previous = previous;
-    if (previous === undefined) this.#caller.firstCall = next;
+    if (previous === undefined) this.#caller!.firstCall = next;
     else previous.#next = next;
     this.#next = undefined;
     this.#previous = undefined;
     this.#promise = undefined;
+    this.#resolve = undefined;
+    this.#caller = undefined;
   }
 }
 
