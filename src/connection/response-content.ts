@@ -2,7 +2,7 @@
 // data plane: pure functions.
 
 import type { BoundResponse } from '../app/bound-response.ts';
-import { BYTES as BYTES_KIND, JSON_TEXT } from '../delegate/task-holders.ts';
+import { BYTES as BYTES_KIND, JSON_TEXT, sizeOf } from '../delegate/task-holders.ts';
 import { TEXT_PLAIN } from '../http/response-writer.ts';
 import { hasContent } from '../http/status.ts';
 
@@ -10,8 +10,7 @@ export const BYTES: Uint8Array = new TextEncoder().encode('application/octet-str
 const APPLICATION_JSON = new TextEncoder().encode('application/json');
 
 export function bodySize(body: string | Uint8Array | undefined): number {
-  if (body === undefined) return 0;
-  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  return body === undefined ? 0 : sizeOf(body);
 }
 
 export function contentType(response: BoundResponse): Uint8Array | null {

@@ -49,7 +49,7 @@ export interface ThreadReport extends ThreadStats {
 /** What a server takes over from another one. */
 export interface TakeOver {
   readonly listeners: Listeners;
-  /** Called when all threads are ready, and awaited before they accept. */
+  /** Called when the accept threads and a worker are ready, and awaited before they accept. */
   readonly before: () => Promise<void>;
 }
 

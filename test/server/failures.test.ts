@@ -14,7 +14,8 @@ const REPETITIONS = Number(process.env.MILLRACE_FAILURES ?? 4);
 const BACK_MS_MAX = Number(process.env.MILLRACE_BACK_MS ?? 5000);
 const LOADERS = 8;
 
-const FAULTS = ['--demo-faults', '--task-deaths', '0', '--worker-heap', '16'];
+const ALONE = ['-A', '1', '-w', '1', '-D', '1', '--demo-faults'];
+const FAULTS = [...ALONE, '-C', '100', '--task-deaths', '0', '--worker-heap', '16'];
 // More than the load asks in hours.
 const UNLIMITED = ['--requests-per-connection', '1000000000'];
 const STATUSES = { throw: 500, exit: 500, oom: 500, hang: 504 } as const;
@@ -51,19 +52,7 @@ class FastLoad {
 for (const [how, status] of Object.entries(STATUSES)) {
   test(`${how}: ${status}, and nobody else notices`, async (t) => {
     const timeout = ['--task-timeout', how === 'hang' ? '0.3' : '30'];
-    const args = [
-      '-A',
-      '1',
-      '-w',
-      '1',
-      '-D',
-      '1',
-      '-C',
-      '100',
-      ...FAULTS,
-      ...UNLIMITED,
-      ...timeout,
-    ];
+    const args = [...FAULTS, ...UNLIMITED, ...timeout];
     const server = await startServer(t, args);
     const load = await FastLoad.start(t, server.port);
     const peer = await HttpPeer.open(t, server.port);
@@ -97,17 +86,7 @@ async function failAndRecover(peer: HttpPeer, how: string, status: number): Prom
 }
 
 test('a task that ends too many workers is refused, by name', async (t) => {
-  const server = await startServer(t, [
-    '-A',
-    '1',
-    '-w',
-    '1',
-    '-D',
-    '1',
-    '--demo-faults',
-    '--task-deaths',
-    '2',
-  ]);
+  const server = await startServer(t, [...ALONE, '--task-deaths', '2']);
   const peer = await HttpPeer.open(t, server.port);
   const statuses: number[] = [];
   while (statuses.at(-1) !== 503 && statuses.length < 20) {

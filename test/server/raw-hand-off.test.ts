@@ -23,26 +23,9 @@ function open(t: TestContext, own: ServerProcess, name = 'lines'): Promise<HttpP
   return HttpPeer.open(t, Number(new RegExp(`${name} on port (\\d+)`).exec(own.readyLine)![1]));
 }
 
-// So many lines, once they are there.
-async function readLines(peer: HttpPeer, count: number): Promise<string[]> {
-  for (;;) {
-    const lines = peer.peek().split('\n');
-    if (lines.length > count) {
-      equal(lines.pop(), '');
-      peer.take();
-      return lines;
-    }
-    if (peer.endedBy !== undefined) throw new Error(`ended by ${peer.endedBy}: ${lines}`);
-    await new Promise<void>((resolve) => {
-      peer.socket.once('data', () => resolve());
-      void peer.ended.then(() => resolve());
-    });
-  }
-}
-
 async function say(peer: HttpPeer, line: string): Promise<string> {
   await peer.send(`${line}\n`);
-  return (await readLines(peer, 1))[0]!;
+  return (await peer.lines(1))[0]!;
 }
 
 async function goAway(peer: HttpPeer, name = 'lines'): Promise<void> {
@@ -94,7 +77,7 @@ for (const kinds of [['lines'], ['blocking'], ['lines', 'blocking']]) {
       peers.map(async (peer, index) => {
         const random = prng(index);
         const { text, threads } = script(random, 100, kinds);
-        const read = readLines(peer, threads.length);
+        const read = peer.lines(threads.length);
         for (let at = 0; at < text.length; ) {
           const size = 1 + random(random(2) === 0 ? 30 : 30_000);
           await peer.send(text.slice(at, at + size));
@@ -116,7 +99,7 @@ for (const kinds of [['lines'], ['blocking'], ['lines', 'blocking']]) {
 test('what was written is sent before a connection leaves', async (t) => {
   const peer = await open(t, server());
   await peer.send('big\naway lines\nbig\nhome\nlast\n');
-  const lines = (await readLines(peer, 5)).map((line) => line.replace(/^(?:millrace)+/, 'B '));
+  const lines = (await peer.lines(5)).map((line) => line.replace(/^(?:millrace)+/, 'B '));
   deepEqual(
     lines.map((line) => line.replace(/-\d/, '')),
     ['B accept big', 'accept away lines', 'B worker big', 'worker home', 'accept last'],
@@ -136,7 +119,7 @@ test('what is asked of a connection that leaves has no effect; misuse throws', a
   const own = await start(t, '-w', '1');
   const peer = await open(t, own, 'misuse');
   await peer.send('x');
-  deepEqual(await readLines(peer, 2), ['TypeError RangeError', 'worker-0 after']);
+  deepEqual(await peer.lines(2), ['TypeError RangeError', 'worker-0 after']);
   const http = await HttpPeer.open(t, own.port);
   deepEqual(JSON.parse((await http.ask(request('/events'))).body), ['true false false']);
 });
@@ -163,7 +146,7 @@ test('without room the connection stays, and is told', async (t) => {
   for (const peer of away) await goAway(peer);
   const peer = await open(t, own);
   await peer.send('away lines\nhere\n');
-  deepEqual(await readLines(peer, 3), ['accept-0 away lines', 'no room', 'accept-0 here']);
+  deepEqual(await peer.lines(3), ['accept-0 away lines', 'no room', 'accept-0 here']);
   equal(await own.counter('handOffsRefused'), 1);
   equal(await say(away[0]!, 'home'), 'worker-0 home');
   equal(await say(away[0]!, 'here'), 'accept-0 here');
@@ -175,7 +158,7 @@ test('a blocking function reads and writes, ends, throws, or ends its worker', a
   const own = await start(t, '-w', '1');
   const peer = await open(t, own);
   await peer.send('away blocking\nbig\nthere\n');
-  const lines = (await readLines(peer, 3)).map((line) => line.replace(/^(?:millrace)+/, 'B '));
+  const lines = (await peer.lines(3)).map((line) => line.replace(/^(?:millrace)+/, 'B '));
   deepEqual(lines, ['accept-0 away blocking', 'B worker-0 big', 'worker-0 there']);
   // Another one waits for its turn.
   const other = await open(t, own);
@@ -251,7 +234,7 @@ test('without workers a raw handler runs in the accept thread', async (t) => {
   const own = await start(t, '-w', '0');
   const peer = await open(t, own);
   const { text, threads } = script(prng(7), 100);
-  const answers = readLines(peer, threads.length);
+  const answers = peer.lines(threads.length);
   await peer.send(text);
   const sent = text.split('\n').slice(0, -1);
   deepEqual(
@@ -259,7 +242,7 @@ test('without workers a raw handler runs in the accept thread', async (t) => {
     sent.map((line) => `accept-0 ${line}`),
   );
   await peer.send('away blocking\n');
-  deepEqual(await readLines(peer, 2), ['accept-0 away blocking', 'no room']);
+  deepEqual(await peer.lines(2), ['accept-0 away blocking', 'no room']);
   await peer.send('away lines\n');
   peer.endSending();
   equal((await peer.rest()).bytes, 'accept-0 away lines\naccept-0 bye\n');

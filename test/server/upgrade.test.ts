@@ -28,22 +28,6 @@ function asking(target: string, method = 'GET', ...fields: string[]): string {
   return request(target, method, ...ASKS, ...fields);
 }
 
-async function readLines(peer: HttpPeer, count: number): Promise<string[]> {
-  for (;;) {
-    const lines = peer.peek().split('\n');
-    if (lines.length > count) {
-      equal(lines.pop(), '');
-      peer.take();
-      return lines;
-    }
-    if (peer.endedBy !== undefined) throw new Error(`ended by ${peer.endedBy}: ${lines}`);
-    await new Promise<void>((resolve) => {
-      peer.socket.once('data', () => resolve());
-      void peer.ended.then(() => resolve());
-    });
-  }
-}
-
 // What comes behind the 101: `data` in the first line, and these.
 async function switched(
   peer: HttpPeer,
@@ -56,7 +40,7 @@ async function switched(
   equal(response.fields.get('connection'), 'Upgrade');
   equal(response.fields.get('upgrade'), token);
   equal(response.fields.has('date'), true);
-  deepEqual(await readLines(peer, 1 + lines.length), [`open ${data}`, ...lines]);
+  deepEqual(await peer.lines(1 + lines.length), [`open ${data}`, ...lines]);
   return response;
 }
 
@@ -82,10 +66,10 @@ test('the response is 101 with the fields of the handler, then comes the protoco
     'a 101 says nothing of a body',
   );
   await peer.send('a\nb');
-  deepEqual(await readLines(peer, 1), ['accept-0 a']);
+  deepEqual(await peer.lines(1), ['accept-0 a']);
   // What looks like a request is none any more.
   await peer.send(`\n${request('/fast').replaceAll('\r\n', '\n')}`);
-  deepEqual(await readLines(peer, 4), [
+  deepEqual(await peer.lines(4), [
     'accept-0 b',
     'accept-0 GET /fast HTTP/1.1',
     'accept-0 Host: test',
@@ -106,9 +90,9 @@ test('a protocol with a port has both ways', async (t) => {
   ok(!server().readyLine.includes('lines'), 'one without a port is not in the ready line');
   const port = Number(/both on port (\d+)/.exec(server().readyLine)![1]);
   const other = await HttpPeer.open(t, port);
-  deepEqual(await readLines(other, 1), ['open undefined']);
+  deepEqual(await other.lines(1), ['open undefined']);
   await other.send('a\n');
-  deepEqual(await readLines(other, 1), ['accept-0 a']);
+  deepEqual(await other.lines(1), ['accept-0 a']);
 });
 
 test('bytes behind the request come to the protocol, wherever they are cut', async (t) => {
@@ -273,7 +257,7 @@ test('a connection goes to a worker and comes back after its upgrade', async (t)
     const text = `${asking('/leaves')}there\nhome\nhere\n`;
     for (let at = 0; at < text.length; at += size) await leaving.send(text.slice(at, at + size));
     equal((await leaving.response()).status, 101);
-    deepEqual(await readLines(leaving, 4), [
+    deepEqual(await leaving.lines(4), [
       'worker-0 first',
       'worker-0 there',
       'worker-0 home',
@@ -283,7 +267,7 @@ test('a connection goes to a worker and comes back after its upgrade', async (t)
   const far = await open(t, server());
   await far.send(`${asking('/lines')}away\nbig\n`);
   equal((await far.response()).status, 101);
-  const [, away, big] = await readLines(far, 3);
+  const [, away, big] = await far.lines(3);
   equal(away, 'accept-0 away');
   equal(big!.length, 900_000 + 'worker-0 big'.length);
   far.reset();
@@ -294,10 +278,10 @@ test('one that is paused when it is opened gets nothing until it goes on', async
     const peer = await open(t, server());
     await peer.send(`${asking(target)}a\n`);
     equal((await peer.response()).status, 101);
-    deepEqual(await readLines(peer, 1), ['paused']);
+    deepEqual(await peer.lines(1), ['paused']);
     await peer.send('b\n');
     await tell(t, server(), '/go');
-    deepEqual(await readLines(peer, 3), ['resumed', 'accept-0 a', 'accept-0 b']);
+    deepEqual(await peer.lines(3), ['resumed', 'accept-0 a', 'accept-0 b']);
   }
 });
 
@@ -390,7 +374,7 @@ test('timeouts of HTTP end with it, those of protocols apply', async (t) => {
   const late = await open(t, own);
   equal((await late.ask(request('/wait'))).status, 504);
   await peer.send('line\n');
-  deepEqual(await readLines(peer, 1), ['accept-0 half of a line']);
+  deepEqual(await peer.lines(1), ['accept-0 half of a line']);
   const idle = await start(t, '-w', '1', '--keep-alive-timeout', '0.3');
   const silent = await open(t, idle);
   await silent.send(asking('/lines'));

@@ -1,6 +1,7 @@
 // A client of HTTP/1.1 that is in full control of its bytes: it sends what it is told, in the
 // pieces it is told, reads response by response, and tells an orderly end from a reset.
 
+import { equal } from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { ParsedResponse } from './http-response.ts';
@@ -135,6 +136,23 @@ export class HttpPeer {
     const bytes = this.peek();
     this.#received = Buffer.alloc(0);
     return bytes;
+  }
+
+  /** So many lines, once they are there; nothing may be behind them. */
+  async lines(count: number): Promise<string[]> {
+    for (;;) {
+      const lines = this.peek().split('\n');
+      if (lines.length > count) {
+        equal(lines.pop(), '');
+        this.take();
+        return lines;
+      }
+      if (this.endedBy !== undefined) throw new Error(`ended by ${this.endedBy}: ${lines}`);
+      await new Promise<void>((resolve) => {
+        this.socket.once('data', () => resolve());
+        void this.ended.then(() => resolve());
+      });
+    }
   }
 
   /** True exactly when bytes are there that were not read. */
