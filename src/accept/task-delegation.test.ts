@@ -16,6 +16,7 @@ import { COUNTERS } from '../base/counters.ts';
 import { exchangesFor } from '../connection/exchanges.ts';
 import { Delegator } from '../delegate/delegator.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
+import { NO_WAKEUPS } from '../delegate/no-wakeups.test-data.ts';
 import type { Task } from '../delegate/task.ts';
 import { TEXT } from '../delegate/task-holders.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
@@ -76,7 +77,7 @@ class Fixture {
       (task) => this.failed.push(task),
       (holder) => this.delegation.onInlineDone(holder),
     );
-    this.#intake = workerThreads === 0 ? undefined : new TaskIntake(memory, 0, () => {});
+    this.#intake = workerThreads === 0 ? undefined : new TaskIntake(memory, 0, NO_WAKEUPS);
     let made: AcceptThreadDelegation | undefined;
     this.bench = new ConnectionBench({
       app,

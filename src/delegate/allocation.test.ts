@@ -24,12 +24,11 @@ const memory = createDelegateMemory({
   queueStart: 2 ** 31 - ROUNDS,
 });
 let wakeups = 0;
-const delegator = new Delegator(memory, 0, () => {
+const wake = (): void => {
   wakeups++;
-});
-const intake = new TaskIntake(memory, 0, () => {
-  wakeups++;
-});
+};
+const delegator = new Delegator(memory, 0, wake);
+const intake = new TaskIntake(memory, 0, { wakeAcceptThread: wake, wakeWorker: wake });
 const tasks = [
   { name: 'text', run: (task: Task) => task.end('text') },
   { name: 'bytes', run: (task: Task) => task.end(BODY_BYTES, 201) },

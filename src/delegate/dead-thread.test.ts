@@ -4,6 +4,7 @@ import { NONE } from '../memory/pool.ts';
 import { repairDeadWorker } from './dead-thread.ts';
 import { Delegator } from './delegator.ts';
 import { createDelegateMemory, type DelegateMemory } from './layout.ts';
+import { NO_WAKEUPS } from './no-wakeups.test-data.ts';
 import { workerSleepers } from './sleepers.ts';
 import { DONE, ORPHANED, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
 import { TaskIntake } from './task-intake.ts';
@@ -18,7 +19,7 @@ class Fixture {
     holderSize: 128,
   });
   readonly delegators = [0, 1].map((index) => new Delegator(this.memory, index, () => {}));
-  readonly intakes = [0, 1, 2].map((index) => new TaskIntake(this.memory, index, () => {}));
+  readonly intakes = [0, 1, 2].map((index) => new TaskIntake(this.memory, index, NO_WAKEUPS));
   readonly holders = new TaskHolders(this.memory);
   woken: string[] = [];
 
@@ -144,9 +145,8 @@ test('a task that a living worker begins at the same moment is run once', () => 
 
 test('only the number of a worker is repaired', () => {
   const { memory } = new Fixture();
-  const wakeups = { wakeAcceptThread: () => {}, wakeWorker: () => {} };
-  throws(() => repairDeadWorker(memory, 3, wakeups, 0), /the worker existed/);
-  throws(() => repairDeadWorker(memory, -1, wakeups, 0), /the worker existed/);
+  throws(() => repairDeadWorker(memory, 3, NO_WAKEUPS, 0), /the worker existed/);
+  throws(() => repairDeadWorker(memory, -1, NO_WAKEUPS, 0), /the worker existed/);
 });
 
 test('a result that was not published before its worker died is found, and no other twice', () => {

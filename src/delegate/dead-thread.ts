@@ -8,16 +8,10 @@ import { assert } from '../base/assert.ts';
 import { CompletionStack } from './completion-stack.ts';
 import { HandOffRecords } from './hand-off-records.ts';
 import type { DelegateMemory } from './layout.ts';
-import { acceptSleepers, workerSleepers } from './sleepers.ts';
+import { acceptSleepers, type Wakeups, workerSleepers } from './sleepers.ts';
 import { STATUS_FAILED, STATUS_LATE } from './task.ts';
 import { BUILDING, CONNECTION, DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
-
-/** The eventfds: both are written without asking who sleeps. */
-export interface Wakeups {
-  readonly wakeAcceptThread: (acceptThread: number) => void;
-  readonly wakeWorker: (worker: number) => void;
-}
 
 export interface Repair {
   /** Tasks that ran in the dead thread: done with status 500, or 504 behind their deadline. */

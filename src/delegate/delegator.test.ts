@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { NONE } from '../memory/pool.ts';
 import { Delegator, TOO_LARGE } from './delegator.ts';
 import { createDelegateMemory } from './layout.ts';
+import { NO_WAKEUPS } from './no-wakeups.test-data.ts';
 import type { Task } from './task.ts';
 import { FREE, QUEUED } from './task-holders.ts';
 import { TaskIntake } from './task-intake.ts';
@@ -27,8 +28,8 @@ class Fixture {
       this.delegators.push(new Delegator(memory, thread, wake));
     }
     for (let worker = 0; worker < workerThreads; worker++) {
-      const wake = (thread: number) => this.wokenAcceptThreads.push(thread);
-      this.intakes.push(new TaskIntake(memory, worker, wake));
+      const wakeAcceptThread = (thread: number) => this.wokenAcceptThreads.push(thread);
+      this.intakes.push(new TaskIntake(memory, worker, { ...NO_WAKEUPS, wakeAcceptThread }));
     }
     this.runner = new TaskRunner(
       this.delegators[0]!.holders,

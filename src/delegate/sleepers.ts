@@ -15,13 +15,20 @@
 // One wake-up for each task is enough: workers never sleep beside a task that nobody was woken
 // for. Let worker s sleep. At its step 4 the queue was empty, so every task queued now was pushed
 // later, and its notifier, which could have had s, claimed some other worker for it. A claimed
-// worker takes a task before it sleeps again. So there are at least as many claimed workers on
-// their way as there are tasks, whichever takes which. (A queue that only looked empty, because a
-// position was not yet published, is why `TaskQueue.push` may ask for more than one.)
+// worker takes a task before it sleeps again, or claims another one in its place: meanwhile it may
+// have become full, or have to serve somebody who blocks it. So there are at least as many claimed
+// workers on their way as there are tasks, whichever takes which. (A queue that only looked empty,
+// because a position was not yet published, is why `TaskQueue.push` may ask for more than one.)
 
 import { assert } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';
 import { type DelegateMemory, delegateLayout } from './layout.ts';
+
+/** Write the eventfds of other threads: both are written without asking who sleeps. */
+export interface Wakeups {
+  readonly wakeAcceptThread: (acceptThread: number) => void;
+  readonly wakeWorker: (worker: number) => void;
+}
 
 export class Sleepers {
   readonly count: number;

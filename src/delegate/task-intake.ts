@@ -7,7 +7,7 @@ import { assert } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import type { DelegateMemory } from './layout.ts';
-import { acceptSleepers, type Sleepers, workerSleepers } from './sleepers.ts';
+import { acceptSleepers, type Sleepers, type Wakeups, workerSleepers } from './sleepers.ts';
 import { TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 
@@ -23,14 +23,12 @@ export class TaskIntake {
   readonly #completions: CompletionStack[] = [];
   readonly #workers: Sleepers;
   readonly #acceptThreads: Sleepers;
-  readonly #wakeAcceptThread: (acceptThread: number) => void;
+  readonly #wakeups: Wakeups;
+  // True exactly when the thread was claimed for a task, and has not looked for it yet.
+  #isClaimed = false;
 
-  /** `wakeAcceptThread` writes the eventfd of an accept thread. Control plane. */
-  constructor(
-    memory: DelegateMemory,
-    worker: number,
-    wakeAcceptThread: (acceptThread: number) => void,
-  ) {
+  /** Control plane. */
+  constructor(memory: DelegateMemory, worker: number, wakeups: Wakeups) {
     const { acceptThreads, workerThreads } = memory.options;
     assert(worker >= 0 && worker < workerThreads, 'the worker exists');
     this.worker = worker;
@@ -42,11 +40,12 @@ export class TaskIntake {
     }
     this.#workers = workerSleepers(memory);
     this.#acceptThreads = acceptSleepers(memory);
-    this.#wakeAcceptThread = wakeAcceptThread;
+    this.#wakeups = wakeups;
   }
 
   /** The oldest task, this thread's from here on, or NONE. */
   take(): number {
+    this.#isClaimed = false;
     const holder = this.#queue.take(this.#thread);
     if (holder !== NONE) this.takenCount++;
     return holder;
@@ -60,7 +59,7 @@ export class TaskIntake {
     this.finishedCount++;
     if (!this.#acceptThreads.claim(acceptThread)) return;
     this.wakeupsCount++;
-    this.#wakeAcceptThread(acceptThread);
+    this.#wakeups.wakeAcceptThread(acceptThread);
   }
 
   hasTasks(): boolean {
@@ -75,8 +74,21 @@ export class TaskIntake {
     return false;
   }
 
-  /** After blocking. The thread calls `take` before it sleeps again: it may have been claimed. */
+  /**
+   * After blocking. The thread calls `take` or `passOn` before it sleeps again, or runs what may
+   * take long: it may have been claimed.
+   */
   wake(): void {
-    this.#workers.wake(this.worker);
+    if (!this.#workers.wake(this.worker)) this.#isClaimed = true;
+  }
+
+  /** Wakes another worker, if this one was claimed for a task: it may take none now. */
+  passOn(): void {
+    if (!this.#isClaimed) return;
+    this.#isClaimed = false;
+    const worker = this.hasTasks() ? this.#workers.claimAny() : NONE;
+    if (worker === NONE) return;
+    this.wakeupsCount++;
+    this.#wakeups.wakeWorker(worker);
   }
 }

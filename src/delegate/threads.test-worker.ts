@@ -84,7 +84,10 @@ function accept(): void {
 }
 
 function work(): void {
-  const intake = new TaskIntake(memory, index, signal);
+  const intake = new TaskIntake(memory, index, {
+    wakeAcceptThread: signal,
+    wakeWorker: (worker) => signal(acceptThreads + worker),
+  });
   const echo = {
     name: 'echo',
     run: (task: { target: string; end(body: string, status: number): boolean }) => {

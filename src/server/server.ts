@@ -4,9 +4,9 @@
 import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { ThreadPlan } from '../base/thread-plan.ts';
-import type { Wakeups } from '../delegate/dead-thread.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
+import type { Wakeups } from '../delegate/sleepers.ts';
 import type { Listeners } from '../io/listener.ts';
 import {
   bindListeners,

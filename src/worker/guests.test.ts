@@ -10,6 +10,7 @@ import { blocksSize } from '../connection/connection-memory.ts';
 import { Delegator } from '../delegate/delegator.ts';
 import { HandOffRecords } from '../delegate/hand-off-records.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
+import { NO_WAKEUPS } from '../delegate/no-wakeups.test-data.ts';
 import { BUILDING, NO_DEADLINE } from '../delegate/task-holders.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
 import { RECV } from '../io/token.ts';
@@ -52,7 +53,7 @@ class Bench {
     const counters = new Float64Array(COUNTERS);
     this.delegator = new Delegator(memory, 0, () => {});
     this.#records = new HandOffRecords(memory, this.delegator.holders);
-    this.#intake = new TaskIntake(memory, 0, () => {});
+    this.#intake = new TaskIntake(memory, 0, NO_WAKEUPS);
     const loop = new Loop({
       io: this.io,
       clock: new FakeClock(),

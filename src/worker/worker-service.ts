@@ -11,6 +11,7 @@ import { Counter, count } from '../base/counters.ts';
 import type { Command, WorkerThreadPlan } from '../base/thread-plan.ts';
 import { HandOffRecords } from '../delegate/hand-off-records.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
+import type { Wakeups } from '../delegate/sleepers.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
 import type { Io } from '../io/io.ts';
@@ -29,8 +30,7 @@ export interface WorkerServiceOptions {
   readonly clock: Clock;
   readonly nodeLoop: OuterLoop;
   readonly nextTurn: (turn: () => void) => void;
-  /** Writes the eventfd of an accept thread. */
-  readonly wakeAcceptThread: (acceptThread: number) => void;
+  readonly wakeups: Wakeups;
   readonly log: (message: string, error?: unknown) => void;
   /** The thread was told to end, and its `Io` is destroyed. */
   readonly onEnd: () => void;
@@ -56,7 +56,7 @@ export class WorkerService implements LoopClient {
     const { plan, app, io, log } = options;
     this.#counters = new Float64Array(plan.counters);
     this.#onEnd = options.onEnd;
-    this.#intake = new TaskIntake(plan.delegateMemory, plan.index, options.wakeAcceptThread);
+    this.#intake = new TaskIntake(plan.delegateMemory, plan.index, options.wakeups);
     this.#runner = new TaskRunner(
       this.#intake.holders,
       app.tasks,
@@ -119,7 +119,10 @@ export class WorkerService implements LoopClient {
   runMessages(): boolean {
     if (this.#blocked) return false;
     const guests = this.guests;
-    if (guests.hasWaiting) this.#runBlocking();
+    if (guests.hasWaiting) {
+      this.#intake.passOn();
+      this.#runBlocking();
+    }
     const { clock } = this.loop;
     const begin = clock.nowMs;
     for (let ran = 0; this.#mayTake; ran++) {
@@ -136,6 +139,7 @@ export class WorkerService implements LoopClient {
       if (this.#runner.run(holder)) this.#finish(holder);
       else this.#running++;
     }
+    this.#intake.passOn();
     return guests.hasWaiting;
   }
 

@@ -27,7 +27,8 @@ async function start(): Promise<void> {
     lowerPriority(plan.options.workerNice);
     const app = await loadApp(plan.app, { options: plan.options }, adaptFetchModule);
     const io = openIo(plan.backend, { ...plan.pools, blocksSize: blocksSize(plan.pools) });
-    const wakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
+    const acceptWakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
+    const workerWakeups = plan.workerWakeups.map((fd) => new Wakeup(fd));
     const service = new WorkerService({
       plan,
       app,
@@ -35,7 +36,10 @@ async function start(): Promise<void> {
       clock: new SystemClock(),
       nodeLoop: new NodeLoop(),
       nextTurn: setImmediate,
-      wakeAcceptThread: (thread) => wakeups[thread]!.signal(),
+      wakeups: {
+        wakeAcceptThread: (thread) => acceptWakeups[thread]!.signal(),
+        wakeWorker: (worker) => workerWakeups[worker]!.signal(),
+      },
       log: (message, error) => port.log(message, error),
       onEnd: () => port.end(),
     });

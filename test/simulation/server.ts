@@ -447,17 +447,20 @@ export class SimServer {
         guests: acceptThreads * handOffsPerAcceptThread,
       },
       app: COMPILED,
-      wakeAcceptThread: (thread) => {
-        if (this.#dies) return;
-        if (kernel.random.chance(kernel.faults.wakeDies)) {
-          // There it would be a rejection that nobody handles.
-          if (this.#inMicrotasks) {
-            this.#dies = true;
-            return;
+      wakeups: {
+        wakeAcceptThread: (thread) => {
+          if (this.#dies) return;
+          if (kernel.random.chance(kernel.faults.wakeDies)) {
+            // There it would be a rejection that nobody handles.
+            if (this.#inMicrotasks) {
+              this.#dies = true;
+              return;
+            }
+            throw new ThreadDeath('the worker dies before it wakes an accept thread');
           }
-          throw new ThreadDeath('the worker dies before it wakes an accept thread');
-        }
-        this.#wake(this.#acceptWakeups[thread]!);
+          this.#wake(this.#acceptWakeups[thread]!);
+        },
+        wakeWorker: (other) => this.#wake(this.#workerWakeups[other]!),
       },
       log: (_message, error) => this.#onLog(error),
     });

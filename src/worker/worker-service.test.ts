@@ -1,0 +1,132 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../../test/support/unit-connection-bench.ts';
+import { FakeIo } from '../../test/support/unit-fake-io.ts';
+import { compileApp } from '../app/compiled-app.ts';
+import { handOff, onLoop } from '../app/connection-handler.ts';
+import { COUNTERS_SIZE } from '../base/counters.ts';
+import { blocksSize } from '../connection/connection-memory.ts';
+import { Delegator } from '../delegate/delegator.ts';
+import { HandOffRecords } from '../delegate/hand-off-records.ts';
+import { createDelegateMemory } from '../delegate/layout.ts';
+import { NO_WAKEUPS } from '../delegate/no-wakeups.test-data.ts';
+import { NO_DEADLINE } from '../delegate/task-holders.ts';
+import { TaskIntake } from '../delegate/task-intake.ts';
+import { server } from '../delegate/task-server.test-data.ts';
+import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
+import { NodeLoop } from '../kernel/node-loop.ts';
+import { WorkerService } from './worker-service.ts';
+
+const POOLS = {
+  submissions: 8,
+  completions: 16,
+  recvBuffers: 8,
+  recvBufferSize: 4096,
+  sendBlocks: 4,
+  sendBlockSize: 16_384,
+  largeSendBlocks: 1,
+  largeSendBlockSize: 65_536,
+  recvBlocks: 4,
+  recvBlockSize: 20_480,
+};
+const EVENTFD = 5;
+
+/** The first of two workers, without its loop; the second one sleeps. */
+class Bench {
+  readonly io = new FakeIo(POOLS.recvBuffers, POOLS.recvBufferSize, blocksSize(POOLS));
+  readonly service: WorkerService;
+  readonly events: string[] = [];
+  readonly #delegator: Delegator;
+  readonly #records: HandOffRecords;
+
+  constructor() {
+    const delegateMemory = createDelegateMemory({
+      acceptThreads: 1,
+      workerThreads: 2,
+      holdersPerAcceptThread: 2,
+      handOffsPerAcceptThread: 2,
+      unreadBlockSize: 4096,
+    });
+    const wakeups = {
+      ...NO_WAKEUPS,
+      wakeWorker: (worker: number) => this.events.push(`worker ${worker} is woken`),
+    };
+    this.#delegator = new Delegator(delegateMemory, 0, wakeups.wakeWorker);
+    this.#records = new HandOffRecords(delegateMemory, this.#delegator.holders);
+    this.service = new WorkerService({
+      plan: {
+        index: 0,
+        options: server.options,
+        backend: 'epoll',
+        app: '',
+        delegateMemory,
+        refusedTasks: new SharedArrayBuffer(4),
+        acceptWakeups: [EVENTFD],
+        workerWakeups: [EVENTFD, EVENTFD],
+        counters: new SharedArrayBuffer(COUNTERS_SIZE),
+        holdings: new SharedArrayBuffer(HOLDINGS_SIZE),
+        pools: POOLS,
+        guests: 2,
+      },
+      app: compileApp({
+        routes: { 'GET /block': handOff('block'), 'GET /wait': handOff('wait') },
+        connections: {
+          block: () => this.events.push('the handler blocks'),
+          wait: onLoop(() => new Promise(() => {})),
+        },
+      }),
+      io: this.io,
+      clock: new FakeClock(),
+      nodeLoop: new NodeLoop(),
+      nextTurn: () => {},
+      wakeups,
+      log: () => {},
+      onEnd: () => {},
+    });
+    new TaskIntake(delegateMemory, 1, NO_WAKEUPS).sleep();
+  }
+
+  /** A connection with a request is queued for any worker. */
+  handOff(name: 'block' | 'wait'): void {
+    const request = Buffer.from(`GET /${name} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const holder = this.#delegator.reserve(name === 'block' ? 0 : 1, 0, 0);
+    this.#records.begin(holder, 100, 0);
+    this.#records.addBlock(holder, 0);
+    this.#records.write(holder, request, 0, request.length);
+    this.#delegator.handOff(holder, NO_DEADLINE);
+  }
+
+  /** The worker takes a connection. */
+  adopt(name: 'block' | 'wait'): void {
+    this.service.prepareSleep();
+    this.handOff(name);
+    this.service.endSleep();
+    this.service.runMessages();
+    this.service.runDeferred(1);
+    deepEqual(this.events.splice(0), ['worker 0 is woken']);
+  }
+}
+
+test('a worker that is full when it is woken for a connection wakes another one', () => {
+  const bench = new Bench();
+  bench.adopt('wait');
+  equal(bench.service.prepareSleep(), true);
+  bench.handOff('wait');
+  bench.service.endSleep();
+  // As connections that it has receive.
+  while (bench.io.buffersUsed < POOLS.recvBuffers) bench.io.takeBuffer();
+  bench.service.runMessages();
+  deepEqual(bench.events, ['worker 0 is woken', 'worker 1 is woken']);
+});
+
+test('a worker that has to serve a blocking handler first wakes another one before', () => {
+  const bench = new Bench();
+  bench.adopt('block');
+  equal(bench.service.guests.hasWaiting, true);
+  // Its sleep began when there was nothing to do yet.
+  bench.service.prepareSleep();
+  bench.handOff('block');
+  bench.service.endSleep();
+  bench.service.runMessages();
+  deepEqual(bench.events, ['worker 0 is woken', 'worker 1 is woken', 'the handler blocks']);
+});
