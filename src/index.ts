@@ -28,7 +28,7 @@ export { delegate } from './app/delegation.ts';
 export { ExchangeError } from './app/exchange-error.ts';
 export type { ErrorHandler, Handler, ParametersOf } from './app/handler.ts';
 export type { Protocol, RawConnection, RawGuest, RawHandler, RawStream } from './app/protocol.ts';
-export type { Request } from './app/request.ts';
+export type { CallOptions, Request } from './app/request.ts';
 export type { Response, UpgradeOptions } from './app/response.ts';
 export type { StaticResponse, StaticResponseOptions } from './app/static-response.ts';
 export { staticResponse } from './app/static-response.ts';

@@ -4,6 +4,7 @@
 import type { Task } from '../../src/index.ts';
 import { defineApp, delegate, handOff, onLoop } from '../../src/index.ts';
 import { measureCalls } from './measure-calls.ts';
+import type { Work } from './work.ts';
 import { BYTES_SIZE, burn, invert, nothing } from './work.ts';
 
 export default defineApp({
@@ -15,12 +16,14 @@ export default defineApp({
     'GET /measure': async (request, response) => {
       const { searchParams } = new URL(request.target, 'http://localhost');
       const bytes = new Uint8Array(BYTES_SIZE);
-      const call =
-        searchParams.get('work') === 'bytes'
-          ? () => request.delegate('invert', bytes)
-          : () => request.delegate('nothing');
-      const calls = Number(searchParams.get('calls'));
-      const figures = await measureCalls(call, calls, Number(searchParams.get('inFlight')));
+      const inFlight = Number(searchParams.get('inFlight'));
+      const arrays = Array.from({ length: inFlight }, () => ({ into: new Uint8Array(BYTES_SIZE) }));
+      const call = {
+        nothing: () => request.delegate('nothing'),
+        bytes: () => request.delegate('invert', bytes),
+        into: (caller: number) => request.delegate('invert', bytes, arrays[caller]),
+      }[searchParams.get('work') as Work];
+      const figures = await measureCalls(call, Number(searchParams.get('calls')), inFlight);
       response.end(JSON.stringify(figures));
     },
   },

@@ -3,7 +3,8 @@
 
 import { getHeapStatistics } from 'node:v8';
 
-export type Call = () => Promise<unknown>;
+/** `caller`: which of those that have a call in flight. */
+export type Call = (caller: number) => Promise<unknown>;
 
 export interface CallFigures {
   /** Of one call after the other, in microseconds. */
@@ -23,11 +24,11 @@ export async function measureCalls(
   let next = 0;
   const heapBefore = allocatedBytes();
   const begin = performance.now();
-  const run = async (): Promise<void> => {
+  const run = async (_: unknown, caller: number): Promise<void> => {
     while (next < calls) {
       const index = next++;
       const start = performance.now();
-      await call();
+      await call(caller);
       took[index] = performance.now() - start;
     }
   };

@@ -5,7 +5,7 @@ import { compareTasks } from './run.ts';
 
 test('the benchmark of tasks runs, with tiny sizes', async () => {
   const lines = await compareTasks(0.002, 1);
-  equal(lines.length, 2 + 4 * 3);
+  equal(lines.length, 2 + 5 * 3);
   for (const line of lines.slice(2)) match(line, /^\|.*\|( \d+(\.\d+)? \|){4}$/);
 });
 

@@ -11,11 +11,12 @@ import { parseCommandLine } from '../../src/cli/options.ts';
 import { Server } from '../../src/server/server.ts';
 import type { CallFigures } from './measure-calls.ts';
 import { measureCalls } from './measure-calls.ts';
+import type { Work } from './work.ts';
 import { BYTES_SIZE } from './work.ts';
 
 interface Case {
   readonly name: string;
-  readonly work: 'nothing' | 'bytes';
+  readonly work: Work;
   readonly inFlight: number;
   readonly calls: number;
 }
@@ -25,6 +26,12 @@ const CASES: readonly Case[] = [
   { name: 'empty, 64 in flight', work: 'nothing', inFlight: 64, calls: 400_000 },
   { name: '4 KiB in and out, one at a time', work: 'bytes', inFlight: 1, calls: 40_000 },
   { name: '4 KiB in and out, 64 in flight', work: 'bytes', inFlight: 64, calls: 200_000 },
+  {
+    name: "4 KiB, out into the caller's, 64 in flight",
+    work: 'into',
+    inFlight: 64,
+    calls: 200_000,
+  },
 ];
 
 export async function compareTasks(scale: number, rounds: number): Promise<string[]> {
@@ -45,9 +52,9 @@ export async function compareTasks(scale: number, rounds: number): Promise<strin
       const count = Math.ceil(calls * scale);
       const bytes = new Uint8Array(BYTES_SIZE);
       const call =
-        work === 'bytes'
-          ? () => pool.run(bytes, { name: 'invert' })
-          : () => pool.run(undefined, { name: 'nothing' });
+        work === 'nothing'
+          ? () => pool.run(undefined, { name: 'nothing' })
+          : () => pool.run(bytes, { name: 'invert' });
       const url = `http://127.0.0.1:${server.port}/measure?work=${work}&inFlight=${inFlight}`;
       const results: CallFigures[][] = [[], []];
       for (let round = 0; round <= rounds; round++) {

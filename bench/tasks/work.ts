@@ -3,6 +3,9 @@
 
 export const BYTES_SIZE = 4096;
 
+/** `into`: Millrace copies the bytes into an array of the caller; piscina has no such thing. */
+export type Work = 'nothing' | 'bytes' | 'into';
+
 export function nothing(): void {}
 
 export function invert(bytes: Uint8Array): Uint8Array {

@@ -37,19 +37,18 @@ export class TaskCalls {
   }
 
   /** The task of a holder has been built. */
-  begin(holder: number, caller: TaskCaller): Promise<unknown> {
+  begin(holder: number, caller: TaskCaller, into: Uint8Array | undefined): Promise<unknown> {
     const call = this.#calls[holder] ?? this.#make(holder);
-    return call.begin(caller);
+    return call.begin(caller, into);
   }
 
   /** Why a task could not be delegated. */
   fail(task: number, code: TaskErrorCode & keyof typeof MESSAGES): Promise<never> {
-    return rejected(this.#error(task, code));
+    return rejected(this.#error(task, code, MESSAGES[code]));
   }
 
   failAsTooLarge(task: number, message: string): Promise<never> {
-    const { name } = this.#tasks[task]!;
-    return rejected(new TaskError(name, 'too-large', `task "${name}": ${message}`));
+    return rejected(this.#error(task, 'too-large', message));
   }
 
   /** The task of a holder is done. False when no handler awaits it. */
@@ -58,7 +57,7 @@ export class TaskCalls {
     if (call?.isOpen !== true) return false;
     const holders = this.#holders;
     const status = holders.status(holder);
-    if (status < 400) call.resolve(this.#result(holder));
+    if (status < 400) this.#resolve(call, holder);
     else {
       const { name } = this.#tasks[holders.taskIndex(holder)]!;
       const message = `task "${name}" has failed with status ${status}`;
@@ -82,23 +81,35 @@ export class TaskCalls {
   }
 
   #end(call: Call, holder: number, code: TaskErrorCode & keyof typeof MESSAGES): void {
-    call.reject(this.#error(this.#holders.taskIndex(holder), code));
+    call.reject(this.#error(this.#holders.taskIndex(holder), code, MESSAGES[code]));
     this.#onCancel(holder);
   }
 
-  #error(task: number, code: TaskErrorCode & keyof typeof MESSAGES): TaskError {
+  #error(task: number, code: TaskErrorCode, message: string): TaskError {
     const { name } = this.#tasks[task]!;
-    return new TaskError(name, code, `task "${name}": ${MESSAGES[code]}`);
+    return new TaskError(name, code, `task "${name}": ${message}`);
   }
 
-  #result(holder: number): unknown {
+  #resolve(call: Call, holder: number): void {
     const holders = this.#holders;
     const size = holders.outputSize(holder);
-    const kind = holders.outputKind(holder);
+    const { into } = call;
+    if (holders.outputKind(holder) !== BYTES) call.resolve(this.#value(holder, size));
     // Copies: the holder serves other tasks before the handler goes on.
-    if (kind === BYTES) return new Uint8Array(holders.view(holder, size));
+    else if (into === undefined) call.resolve(new Uint8Array(holders.view(holder, size)));
+    else if (size > into.length) {
+      const message = `the result has ${size} bytes, and the array for it ${into.length}`;
+      call.reject(this.#error(holders.taskIndex(holder), 'too-large', message));
+    } else {
+      into.set(holders.view(holder, size));
+      call.resolve(size === into.length ? into : into.subarray(0, size));
+    }
+  }
+
+  #value(holder: number, size: number): unknown {
+    const holders = this.#holders;
     const offset = holders.payloadOffset(holder);
-    if (kind === JSON_TEXT)
+    if (holders.outputKind(holder) === JSON_TEXT)
       return JSON.parse(holders.bytes.toString('utf8', offset, offset + size));
     return size === 0 ? undefined : holders.bytes.toString('utf8', offset, offset + size);
   }
@@ -109,6 +120,8 @@ export class TaskCalls {
 class Call implements TaskCall {
   /** Nobody waits any more. */
   readonly cancel: () => void;
+  /** Where the bytes of the result are to be. */
+  into: Uint8Array | undefined;
   // What is young and kept by what is old costs the collector something: there is no `reject`.
   #promise: Promise<unknown> | undefined;
   #resolve: Resolve | undefined;
@@ -125,12 +138,13 @@ class Call implements TaskCall {
     return this.#promise !== undefined;
   }
 
-  begin(caller: TaskCaller): Promise<unknown> {
+  begin(caller: TaskCaller, into: Uint8Array | undefined): Promise<unknown> {
     assert(this.#promise === undefined, 'a holder has one task at a time');
     const promise = new Promise<unknown>(keepResolve);
     this.#promise = promise;
     this.#resolve = newResolve;
     this.#caller = caller;
+    this.into = into;
     const next = caller.firstCall as Call | undefined;
     if (next !== undefined) next.#previous = this;
     this.#next = next;
@@ -162,6 +176,7 @@ class Call implements TaskCall {
     this.#promise = undefined;
     this.#resolve = undefined;
     this.#caller = undefined;
+    this.into = undefined;
   }
 }
 

@@ -171,6 +171,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
     input: string | Uint8Array,
     kind: number,
     caller: TaskCaller,
+    into?: Uint8Array,
   ): Promise<unknown> {
     if (this.#isRefused(task)) return this.#calls.fail(task, 'refused');
     const delegator = this.#delegator;
@@ -189,7 +190,7 @@ export class AcceptThreadDelegation implements TaskDelegation {
       return this.#calls.fail(task, 'full');
     }
     count(this.#counters, Counter.tasksDelegated);
-    const result = this.#calls.begin(holder, caller);
+    const result = this.#calls.begin(holder, caller, into);
     this.#send(holder, isSpare);
     return result;
   }

@@ -28,6 +28,9 @@ test('names, inputs and results of tasks are checked where they are delegated', 
         const [text]: string[] = await request.delegate('later', 'text');
         const size: number = await request.delegate('slow');
         await request.delegate('nothing');
+        await request.delegate('slow', undefined, {});
+        const into = new Uint8Array(2);
+        await request.delegate('bytes', into, { into });
         response.end(`${bytes.length} ${text} ${size}`);
       },
       'GET /5': (_request, response) => response.end(),
@@ -58,6 +61,8 @@ test('names, inputs and results of tasks are checked where they are delegated', 
         await request.delegate('add');
         // @ts-expect-error it wants no input
         await request.delegate('slow', 1);
+        // @ts-expect-error bytes come in an array of bytes
+        await request.delegate('bytes', new Uint8Array(2), { into: [] });
         response.end();
       },
     },

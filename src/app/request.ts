@@ -55,14 +55,25 @@ export interface Request<Tasks = any /* any application */, Parameters extends s
   /** The body as JSON says it. @throws ExchangeError, as `bytes`, and as a 400 for no JSON. */
   json(): Promise<unknown>;
   /**
-   * Delegates to a task of the application, and answers with its result: bytes are a copy. The
-   * input is a `Uint8Array`, or a value that JSON can say; it is read at once. When the client goes
-   * away meanwhile, the task is cancelled. @throws TaskError when there is no result.
+   * Delegates to a task of the application, and answers with its result: bytes are a copy, in an
+   * array of their own or in `into`. The input is a `Uint8Array`, or a value that JSON can say; it
+   * is read at once. When the client goes away meanwhile, the task is cancelled. @throws TaskError
+   * when there is no result.
    */
   delegate<Name extends keyof Tasks & string>(
     task: Name,
-    ...input: InputArguments<Tasks[Name]>
+    ...inputAndOptions: [...InputArguments<Tasks[Name]>, options?: CallOptions]
   ): Promise<ResultOf<Tasks[Name]>>;
+}
+
+/** What a handler may say about a task that it awaits. */
+export interface CallOptions {
+  /**
+   * Where a result of bytes is copied to, from its beginning; the answer is this array, or the part
+   * that was written. It may be the input. Not to be touched until the task has ended. @throws
+   * TaskError, 'too-large', when the result does not fit.
+   */
+  readonly into?: Uint8Array | undefined;
 }
 
 /** A task that a handler awaits. */
@@ -83,7 +94,12 @@ export interface RequestSource extends BodySource {
   readonly fd: number;
   /** True exactly when the handler has ended the response. */
   readonly hasEnded: boolean;
-  callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown>;
+  callTask(
+    task: string,
+    input: unknown,
+    caller: TaskCaller,
+    into: Uint8Array | undefined,
+  ): Promise<unknown>;
 }
 
 /** What the router knows of the path that it found last: see `http/router.ts`. */
@@ -232,9 +248,9 @@ export class BoundRequest implements Request, TaskCaller {
   }
 
   // Control plane: who awaits a task allocates.
-  delegate(task: string, input?: unknown): Promise<never> {
+  delegate(task: string, input?: unknown, options?: CallOptions): Promise<never> {
     this.#check();
-    return this.#source.callTask(task, input, this) as Promise<never>;
+    return this.#source.callTask(task, input, this, options?.into) as Promise<never>;
   }
 
   // What the connection calls.

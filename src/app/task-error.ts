@@ -10,7 +10,7 @@ export type TaskErrorCode =
   | 'refused'
   /** The deadline has passed. */
   | 'late'
-  /** The input does not fit a holder. */
+  /** The input does not fit a holder, or the result not the array that was given for it. */
   | 'too-large'
   /** The client has gone. */
   | 'cancelled';

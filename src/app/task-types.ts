@@ -20,5 +20,5 @@ export type ResultOf<F> = 0 extends 1 & F
 export type InputArguments<F> = 0 extends 1 & F
   ? [input?: unknown]
   : [InputOf<F>] extends [never]
-    ? []
+    ? [input?: undefined]
     : [input: InputOf<F>];

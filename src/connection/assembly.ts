@@ -83,7 +83,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
       bodySizeMax: requests.bodySizeMax,
       onResponse: (exchange) => responseSide.pump(exchange.slot),
       onBodyWanted: (exchange) => hooks.onBodyWanted(exchange.slot),
-      callTask: (task, input, caller) => requestSide.tasks.call(task, input, caller),
+      callTask: (task, input, caller, into) => requestSide.tasks.call(task, input, caller, into),
       upgradeTo: (exchange, name, token) =>
         findUpgrade(app.protocols, exchange, name, token, responseSide.draining),
     },

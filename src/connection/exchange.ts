@@ -35,7 +35,12 @@ export interface ExchangeContext {
   /** The handler waits for bytes of the body. */
   onBodyWanted(exchange: Exchange): void;
   /** The handler delegates to a task. */
-  callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown>;
+  callTask(
+    task: string,
+    input: unknown,
+    caller: TaskCaller,
+    into: Uint8Array | undefined,
+  ): Promise<unknown>;
   /** The handler upgrades the connection. @throws Error when that cannot be. */
   upgradeTo(exchange: Exchange, protocol: string, token: string): Protocol;
 }
@@ -189,8 +194,13 @@ export class Exchange implements RequestSource, ResponseSink {
     if (this.slot !== NONE) this.#context.onResponse(this);
   }
 
-  callTask(task: string, input: unknown, caller: TaskCaller): Promise<unknown> {
-    return this.#context.callTask(task, input, caller);
+  callTask(
+    task: string,
+    input: unknown,
+    caller: TaskCaller,
+    into: Uint8Array | undefined,
+  ): Promise<unknown> {
+    return this.#context.callTask(task, input, caller, into);
   }
 
   upgradeTo(protocol: string, token: string): Protocol {

@@ -25,12 +25,13 @@ export interface TaskDelegation {
     input: string | Uint8Array,
     kind: number,
   ): number;
-  /** Delegates for a handler, which awaits the result. */
+  /** Delegates for a handler, which awaits the result: bytes in `into`, or in a copy. */
   call(
     task: number,
     input: string | Uint8Array,
     kind: number,
     caller: TaskCaller,
+    into?: Uint8Array,
   ): Promise<unknown>;
   /** Nobody waits for the result of the exchange's task any more. */
   cancel(exchange: number): void;

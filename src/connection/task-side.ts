@@ -91,16 +91,24 @@ export class TaskSide {
   }
 
   /** A handler delegates. Control plane: who awaits a result allocates. */
-  call(name: string, input: unknown, caller: TaskCaller): Promise<unknown> {
+  call(
+    name: string,
+    input: unknown,
+    caller: TaskCaller,
+    into: Uint8Array | undefined,
+  ): Promise<unknown> {
     const task = this.#tasks.get(name);
     if (task === undefined) return rejected(new TypeError(`there is no task "${name}"`));
+    if (into !== undefined && !(into instanceof Uint8Array)) {
+      return rejected(new TypeError('a result is copied into a Uint8Array'));
+    }
     let encoded: string | Uint8Array;
     try {
       encoded = encode(input);
     } catch (error) {
       return rejected(error as Error);
     }
-    return this.#delegation.call(task, encoded, kindOf(input), caller);
+    return this.#delegation.call(task, encoded, kindOf(input), caller, into);
   }
 
   /**

@@ -88,6 +88,23 @@ test('a handler awaits tasks, and errors have a code', async (t) => {
   ]);
 });
 
+test('a result of bytes is copied into the array of its caller, where it fits', async (t) => {
+  const peer = await HttpPeer.open(t, server().port);
+  deepEqual((await peer.ask(request('/call-into'))).body.split('\n'), [
+    'true',
+    '254,253,252',
+    '251,250',
+    '251,250,252',
+    'true',
+    '4,5,3',
+    'too-large 500',
+    '4,5,3',
+    'aa',
+    'undefined',
+    'TypeError: a result is copied into a Uint8Array',
+  ]);
+});
+
 test('a handler that awaits a task is told when the queue is full or time is up', async (t) => {
   const args = [
     '-w',

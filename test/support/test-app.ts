@@ -93,6 +93,26 @@ export default defineApp({
       ];
       response.end(outcomes.join('\n'));
     },
+    // Results in an array of the caller: as large, smaller, in place, too large, and no bytes.
+    'GET /call-into': async (request, response) => {
+      const into = new Uint8Array(3);
+      const lines = [
+        Object.is(await request.delegate('invert', Buffer.from([1, 2, 3]), { into }), into),
+        into.join(),
+        (await request.delegate('invert', Buffer.from([4, 5]), { into })).join(),
+        into.join(),
+        Object.is(await request.delegate('invert', into, { into }), into),
+        into.join(),
+        await request.delegate('invert', new Uint8Array(4), { into }).then(String, outcome),
+        into.join(),
+        await request
+          .delegate('repeat', { text: 'a', times: 2 }, { into })
+          .then(({ text }) => text),
+        await request.delegate('nothing', undefined, { into }).then(String, outcome),
+        await request.delegate('invert', into, { into: [] as never }).then(String, String),
+      ];
+      response.end(lines.join('\n'));
+    },
     'GET /call-hangs': async (request, response) => {
       await request.delegate('hang');
       response.end();
