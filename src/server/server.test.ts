@@ -1,8 +1,10 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { RawPeer } from '../../test/support/raw-peer.ts';
 import type { ServerOptions } from '../base/options.ts';
+import type { Listeners } from '../io/listener.ts';
 import { bindListeners, closeListeners, startListening } from '../io/listener.ts';
 import { bind, Server } from './server.ts';
 
@@ -124,29 +126,50 @@ const GATED = moduleOf(`
   channel.close();
   export default { routes: { 'GET /fast': (_, response) => response.end('fast') } };`);
 
-test('it serves from its first worker on, and is ready with 16; others follow', async (context) => {
-  const listeners = bind(OPTIONS);
+/** Starts 17 workers on a port, and lets threads go on that report. Answers what came when. */
+async function startGated(
+  context: TestContext,
+  port: number,
+  onThread: (thread: string, order: string[]) => void,
+  listeners?: Listeners,
+): Promise<string[]> {
   const channel = new BroadcastChannel('threads awaited at start');
-  context.after(() => {
-    closeListeners(listeners.fds);
-    channel.close();
-  });
+  context.after(() => channel.close());
   const order: string[] = [];
   const all = Promise.withResolvers<void>();
   channel.onmessage = (event) => {
     const { data: thread } = event as MessageEvent & { data: string };
-    if (thread === 'worker-15') order.push(ask(listeners.port));
+    onThread(thread, order);
     order.push(thread);
     channel.postMessage(`go ${thread}`);
     if (thread === 'worker-16') all.resolve();
   };
-  const options = { ...OPTIONS, workerThreads: 17 };
-  const takeOver = { listeners, before: async () => {} };
+  const options = { ...OPTIONS, port, workerThreads: 17 };
+  const takeOver =
+    listeners === undefined
+      ? undefined
+      : { listeners, before: async () => void order.push('before') };
   const server = await Server.start(options, GATED, () => {}, takeOver);
   context.after(() => server.close());
   order.push('ready');
   await all.promise;
+  return order;
+}
+
+test('it serves from its first worker on, and is ready with 16; others follow', async (context) => {
+  const { fds, port } = bind(OPTIONS);
+  closeListeners(fds);
+  const order = await startGated(context, port, (thread, order) => {
+    if (thread === 'worker-15') order.push(ask(port));
+  });
   deepEqual(order, ['accept-0', 'fast', 'worker-15', 'ready', 'worker-16']);
+});
+
+test('it takes nothing over before it is ready', async (context) => {
+  const listeners = bind(OPTIONS);
+  context.after(() => closeListeners(listeners.fds));
+  const order = await startGated(context, listeners.port, () => {}, listeners);
+  deepEqual(order, ['accept-0', 'worker-15', 'before', 'ready', 'worker-16']);
 });
 
 function ask(port: number): string {

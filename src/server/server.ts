@@ -49,7 +49,7 @@ export interface ThreadReport extends ThreadStats {
 /** What a server takes over from another one. */
 export interface TakeOver {
   readonly listeners: Listeners;
-  /** Called when the accept threads and a worker are ready, and awaited before they accept. */
+  /** Called when all that `start` awaits is ready; awaited before connections are accepted. */
   readonly before: () => Promise<void>;
 }
 
@@ -97,7 +97,8 @@ export class Server {
   /**
    * Starts a server that runs the application at the URL `app`. Connections are served as soon as
    * there is a worker; when this settles there are all workers, or 16. With `takeOver` it serves
-   * listeners that stay those of the caller. @throws StartError
+   * listeners that stay those of the caller, and only when as many are there: until then nothing is
+   * taken from a server that works. @throws StartError
    */
   static async start(
     options: ServerOptions,
@@ -150,13 +151,15 @@ export class Server {
       logThread,
     });
     const bound = [listeners];
+    const awaited = Math.min(workerThreads, WORKERS_BEFORE_READY);
     try {
-      await Promise.all([accepts.ready(), workers.start(Math.min(workerThreads, 1))]);
+      const first = takeOver === undefined ? Math.min(workerThreads, 1) : awaited;
+      await Promise.all([accepts.ready(), workers.start(first)]);
       await takeOver?.before();
       for (const { port } of accepts.protocols) bound.push(bindProtocol(options, port, takeOver));
       for (const { fds } of bound) startListening(fds);
       accepts.serve(bound.slice(1));
-      await workers.start(Math.min(workerThreads, WORKERS_BEFORE_READY));
+      await workers.start(awaited);
     } catch (error) {
       await Promise.all([accepts.terminate(), workers.terminate()]);
       for (const { fds } of bound) closeListeners(fds);
