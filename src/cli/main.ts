@@ -28,13 +28,17 @@ async function main(): Promise<void> {
   // The engine is loaded only when it is needed: usage errors and the help need no FFI.
   const { Server } = await import('../server/server.ts');
   if (commandLine.watch) return watch(commandLine, app);
-  const server = await Server.start(commandLine.server, app, log);
-  handleSignals(
-    () => server.drain(),
-    () => server,
-  );
-  tell(server);
-  tellReady(readyLine(server));
+  const server = await Server.start(commandLine.server, app, log, {
+    onServing: (serving) =>
+      handleSignals(
+        () => serving.drain(),
+        () => serving,
+      ),
+  });
+  if (!server.isDraining) {
+    tell(server);
+    tellReady(readyLine(server));
+  }
   await server.ended;
   printCounters(server);
 }

@@ -149,7 +149,7 @@ async function startGated(
     listeners === undefined
       ? undefined
       : { listeners, before: async () => void order.push('before') };
-  const server = await Server.start(options, GATED, () => {}, takeOver);
+  const server = await Server.start(options, GATED, () => {}, { takeOver });
   context.after(() => server.close());
   order.push('ready');
   await all.promise;

@@ -53,6 +53,13 @@ export interface TakeOver {
   readonly before: () => Promise<void>;
 }
 
+/** What whoever starts a server has to do with its start. */
+export interface StartOptions {
+  readonly takeOver?: TakeOver | undefined;
+  /** Called when connections are served, which is before the start has settled. */
+  readonly onServing?: (server: Server) => void;
+}
+
 /** A server that runs, as the thread that started it sees it: see `serve`. */
 export class Server {
   readonly options: ServerOptions;
@@ -104,7 +111,7 @@ export class Server {
     options: ServerOptions,
     app: string,
     log: (message: string) => void,
-    takeOver?: TakeOver,
+    { takeOver, onServing }: StartOptions = {},
   ): Promise<Server> {
     const choice = choose(options);
     const plan = planMemory(options, choice.backend);
@@ -151,6 +158,7 @@ export class Server {
       logThread,
     });
     const bound = [listeners];
+    let server: Server | undefined;
     const awaited = Math.min(workerThreads, WORKERS_BEFORE_READY);
     try {
       const first = takeOver === undefined ? Math.min(workerThreads, 1) : awaited;
@@ -159,19 +167,20 @@ export class Server {
       for (const { port } of accepts.protocols) bound.push(bindProtocol(options, port, takeOver));
       for (const { fds } of bound) startListening(fds);
       accepts.serve(bound.slice(1));
+      const { port } = listeners;
+      server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
+      for (const [index, { name }] of accepts.protocols.entries()) {
+        server.ports[name] = bound[index + 1]!.port;
+      }
+      onServing?.(server);
       await workers.start(awaited);
     } catch (error) {
       await Promise.all([accepts.terminate(), workers.terminate()]);
       for (const { fds } of bound) closeListeners(fds);
-      for (const fd of wakeups) closeDescriptor(fd);
+      if (server === undefined) for (const fd of wakeups) closeDescriptor(fd);
+      else await server.ended.catch(() => {});
       throw error;
     }
-    const ports = Object.fromEntries(
-      accepts.protocols.map(({ name }, index) => [name, bound[index + 1]!.port]),
-    );
-    const { port } = listeners;
-    const server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
-    Object.assign(server.ports, ports);
     void workers.startOthers(workerThreads);
     return server;
   }
@@ -179,6 +188,11 @@ export class Server {
   /** Where it listens, such as `http://127.0.0.1:9000`. */
   get url(): string {
     return `http://${formatAddress(this.options.host, this.port)}`;
+  }
+
+  /** True exactly when it ends, or has ended. */
+  get isDraining(): boolean {
+    return this.#draining;
   }
 
   /** Counters that are read without asking the threads: see `report` for the heap of each. */

@@ -112,8 +112,7 @@ export class WatchedServer {
     let next: Server;
     try {
       next = await Server.start(this.#options, this.#app, this.#log, {
-        listeners: this.#listeners,
-        before: () => this.#retire(),
+        takeOver: { listeners: this.#listeners, before: () => this.#retire() },
       });
     } catch (error) {
       if (!(error instanceof StartError) || error.exitCode !== EXIT_FAILURE) throw error;

@@ -12,7 +12,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
 import { FAST, HttpPeer, request, SLOW } from '../support/http-peer.ts';
-import { addressOf, runProgram, startServer } from '../support/server-process.ts';
+import { addressOf, Program, runProgram, startServer } from '../support/server-process.ts';
 
 // Few threads and a capacity within every descriptor limit: no warning.
 const SMALL = ['-A', '1', '-w', '1', '-C', '100'];
@@ -174,6 +174,49 @@ test('a flag wins over the environment, which wins over the config file', async 
   match(server.readyLine, /\| 1 accept thread\b[^|]*\b20 connections\b[^|]*\| 3 worker threads\b/);
   const again = await startServer(t, ['-w', '0'], { env: { ...env, MILLRACE_CONFIG: config } });
   match(again.readyLine, /\| 2 accept threads\b[^|]*\b20 connections\b[^|]*\| 0 worker threads\b/);
+});
+
+test('SIGTERM before a server is ready: what is in flight is answered, exit 0', async (t) => {
+  const gate = temporaryFile(t, 'gate', '');
+  const app = temporaryFile(
+    t,
+    'app.mjs',
+    `import { existsSync } from 'node:fs';
+    import { threadName } from 'node:worker_threads';
+    import { setTimeout as passed } from 'node:timers/promises';
+    if (threadName === 'worker-1') {
+      process._rawDebug('held');
+      while (existsSync(${JSON.stringify(gate)})) await passed(10);
+    }
+    export default {
+      routes: { 'GET /test/slow': { task: 'slow' } },
+      tasks: { slow: async (task) => {
+          process._rawDebug('runs');
+          await passed(300);
+          task.end('slow');
+        } },
+    };`,
+  );
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const { port } = free.address() as AddressInfo;
+  free.close();
+  await once(free, 'close');
+  const args = ['-p', String(port), '-A', '1', '-w', '2', '-C', '100', app];
+  const program = new Program(t, args);
+  const said =
+    (text: string) =>
+    ({ stderr }: Program) =>
+      stderr.includes(text) || undefined;
+  await program.output(said('held'));
+  const peer = await HttpPeer.open(t, port);
+  await peer.send(SLOW);
+  await program.output(said('runs'));
+  program.child.kill('SIGTERM');
+  equal((await peer.response()).body, 'slow');
+  rmSync(gate);
+  const { code, stdout } = await program.exited;
+  deepEqual([code, stdout], [0, '']);
 });
 
 test('--verbose prints the counters at the end', async (t) => {
