@@ -35,12 +35,7 @@ export interface ExchangeContext {
   /** The handler waits for bytes of the body. */
   onBodyWanted(exchange: Exchange): void;
   /** The handler delegates to a task. */
-  callTask(
-    task: string,
-    input: unknown,
-    caller: TaskCaller,
-    into: Uint8Array | undefined,
-  ): Promise<unknown>;
+  readonly callTask: RequestSource['callTask'];
   /** The handler upgrades the connection. @throws Error when that cannot be. */
   upgradeTo(exchange: Exchange, protocol: string, token: string): Protocol;
 }

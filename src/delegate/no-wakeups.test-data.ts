@@ -1,4 +1,4 @@
-// Of threads that sleep in no test.
+// What the tests of delegation give for the eventfds of threads. Control plane.
 
 import type { Wakeups } from './sleepers.ts';
 

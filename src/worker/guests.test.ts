@@ -18,19 +18,8 @@ import { ECONNRESET } from '../kernel/errno.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { Loop } from '../loop/loop.ts';
 import { Guests } from './guests.ts';
+import { POOLS } from './pools.test-data.ts';
 
-const POOLS = {
-  submissions: 8,
-  completions: 16,
-  recvBuffers: 8,
-  recvBufferSize: 4096,
-  sendBlocks: 4,
-  sendBlockSize: 16_384,
-  largeSendBlocks: 1,
-  largeSendBlockSize: 65_536,
-  recvBlocks: 4,
-  recvBlockSize: 20_480,
-};
 const NODE_LOOP = new NodeLoop();
 const DEADLINE_MS = 12_345;
 

@@ -15,20 +15,9 @@ import { TaskIntake } from '../delegate/task-intake.ts';
 import { server } from '../delegate/task-server.test-data.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
+import { POOLS } from './pools.test-data.ts';
 import { WorkerService } from './worker-service.ts';
 
-const POOLS = {
-  submissions: 8,
-  completions: 16,
-  recvBuffers: 8,
-  recvBufferSize: 4096,
-  sendBlocks: 4,
-  sendBlockSize: 16_384,
-  largeSendBlocks: 1,
-  largeSendBlockSize: 65_536,
-  recvBlocks: 4,
-  recvBlockSize: 20_480,
-};
 const EVENTFD = 5;
 
 /** The first of two workers, without its loop; the second one sleeps. */

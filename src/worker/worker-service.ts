@@ -119,10 +119,7 @@ export class WorkerService implements LoopClient {
   runMessages(): boolean {
     if (this.#blocked) return false;
     const guests = this.guests;
-    if (guests.hasWaiting) {
-      this.#intake.passOn();
-      this.#runBlocking();
-    }
+    if (guests.hasWaiting) this.#runBlocking();
     const { clock } = this.loop;
     const begin = clock.nowMs;
     for (let ran = 0; this.#mayTake; ran++) {
@@ -190,6 +187,7 @@ export class WorkerService implements LoopClient {
   }
 
   #runBlocking(): void {
+    this.#intake.passOn();
     this.#blocked = true;
     this.guests.runWaiting();
     this.#blocked = false;
