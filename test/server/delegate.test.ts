@@ -140,23 +140,6 @@ test('nothing is left of clients that go away while their tasks run', async (t) 
   equal((await other.ask(SLOW)).status, 200);
 });
 
-test('a result never reaches another connection', async (t) => {
-  const own = await startServer(t, ['-A', '1', '-C', '1', '-w', '1', '-D', '150']);
-  const first = await HttpPeer.open(t, own.port);
-  await first.ask(FAST);
-  await first.send(SLOW);
-  await own.reportUntil(([accept]) => accept!.counters.tasksDelegated === 1);
-  first.reset();
-  // There is one slot: this connection has the one of the first, whose task is still running.
-  const second = await HttpPeer.open(t, own.port);
-  equal((await second.ask(GONE)).status, 404);
-  equal((await second.ask(request('/test/slow', 'POST'))).status, 405);
-  await own.reportUntil(([accept]) => accept!.counters.tasksCompleted === 1);
-  equal((await second.ask(GONE)).status, 404);
-  equal((await second.ask(SLOW)).status, 200);
-  equal(second.hasBytes, false);
-});
-
 test('a flood of requests is answered once its client reads', async (t) => {
   const { port } = quick();
   const other = await HttpPeer.open(t, port);

@@ -5,7 +5,7 @@ import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { HttpPeer, request } from '../support/http-peer.ts';
-import { sharedServer } from '../support/server-process.ts';
+import { sharedServer, startServer } from '../support/server-process.ts';
 
 const APP = fileURLToPath(new URL('../support/gone-app.ts', import.meta.url));
 const server = sharedServer([APP, '-A', '1', '-w', '1', '--task-timeout', '60']);
@@ -66,3 +66,19 @@ for (const before of [0, 1]) {
     });
   }
 }
+
+test('a result never reaches another connection', { timeout: 10_000 }, async (t) => {
+  const own = await startServer(t, [APP, '-A', '1', '-C', '1', '-w', '1', '--task-queue', '2']);
+  const first = await HttpPeer.open(t, own.port);
+  await first.send(request('/hold'));
+  await own.program.output(({ stderr }) => stderr.includes('held') || undefined);
+  first.reset();
+  // There is one slot: this connection has the one of the first, whose task is still running.
+  const second = await HttpPeer.open(t, own.port);
+  equal((await second.ask(request('/run'))).body, '"of run"');
+  // And so it has the exchange of the first in this one.
+  equal((await second.ask(request('/release'))).body, '"of release"');
+  await own.reportUntil(([accept]) => accept!.counters.tasksCompleted === 3);
+  equal((await second.ask(request('/nothing'))).status, 404);
+  equal(second.hasBytes, false);
+});
