@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { VERIFY } from '../base/assert.ts';
 import { NONE } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
-import { createDelegateMemory } from './layout.ts';
+import { createDelegateMemory, delegateLayout } from './layout.ts';
 import { TaskHolders } from './task-holders.ts';
 
 const memory = createDelegateMemory({
@@ -24,7 +24,7 @@ for (let holder = 0; holder < 8; holder++) {
 function takeAll(thread: number): number[] {
   const taken: number[] = [];
   let holder = stacks[thread]!.takeAll();
-  for (; holder !== NONE; holder = holders.next(holder)) taken.push(holder);
+  for (; holder !== NONE; holder = stacks[thread]!.next(holder)) taken.push(holder);
   return taken;
 }
 
@@ -48,12 +48,16 @@ test('each accept thread has its own', () => {
 
 test('two pushes at once lose neither holder', (context) => {
   // Another worker pushes between the first look at `top` and its replacement.
-  const setNext = context.mock.method(holders, 'setNext');
-  setNext.mock.mockImplementationOnce((holder: number, next: number) => {
-    setNext.mock.restore();
-    stacks[0]!.push(2);
-    holders.setNext(holder, next);
-  });
+  const { completions } = delegateLayout(memory.options);
+  const load = context.mock.method(Atomics, 'load');
+  load.mock.mockImplementation(((words: Int32Array, at: number) => {
+    const found = words[at]!;
+    if (at === completions) {
+      load.mock.restore();
+      stacks[0]!.push(2);
+    }
+    return found;
+  }) as typeof Atomics.load);
   stacks[0]!.push(1);
   deepEqual(takeAll(0), [2, 1]);
 });

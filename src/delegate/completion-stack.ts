@@ -1,7 +1,8 @@
 // The completions of one accept thread: an intrusive stack that every worker pushes to and only
 // the accept thread takes from, the whole of it at once.
 //
-// Data plane, no locks. The links are the holders' own `next` words.
+// Data plane, no locks. The links lie side by side, not in the holders: who follows them waits once
+// for many holders for a cache line that the workers have written.
 //
 //     top -> 9 -> 4 -> 7 -> NONE      pushed: 7, 4, 9
 //     taken and reversed:  7 -> 4 -> 9 -> NONE, a list of the accept thread alone
@@ -24,6 +25,7 @@ export class CompletionStack {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #top: number;
   readonly #deaths: number;
+  readonly #links: number;
   // What `#deaths` was when orphans were last looked for.
   #deathsSeen: number;
   readonly #first: number;
@@ -36,7 +38,9 @@ export class CompletionStack {
     this.acceptThread = acceptThread;
     this.#holders = holders;
     this.#words = new Int32Array(memory.buffer);
-    this.#top = delegateLayout(memory.options).completions + acceptThread * LINE_WORDS;
+    const { completions, links } = delegateLayout(memory.options);
+    this.#top = completions + acceptThread * LINE_WORDS;
+    this.#links = links;
     this.#deaths = this.#top + 1;
     this.#deathsSeen = Atomics.load(this.#words, this.#deaths);
     this.#first = acceptThread * memory.options.holdersPerAcceptThread;
@@ -49,7 +53,7 @@ export class CompletionStack {
     assert(this.#holders.acceptThread(holder) === this.acceptThread, 'a holder returns home');
     for (;;) {
       const top = Atomics.load(this.#words, this.#top);
-      this.#holders.setNext(holder, top);
+      this.#setNext(holder, top);
       if (Atomics.compareExchange(this.#words, this.#top, top, holder) === top) return;
     }
   }
@@ -66,8 +70,10 @@ export class CompletionStack {
     let oldest = NONE;
     let count = 0;
     while (holder !== NONE) {
-      const older = this.#holders.next(holder);
-      this.#holders.setNext(holder, oldest);
+      const older = this.next(holder);
+      this.#setNext(holder, oldest);
+      // Each was just written by a worker: looked at in a row, their cache lines come at once.
+      this.#holders.assertDone(holder);
       oldest = holder;
       holder = older;
       count++;
@@ -76,6 +82,15 @@ export class CompletionStack {
     if (!isBereaved) return oldest;
     this.#deathsSeen = deaths;
     return this.#addOrphans(oldest);
+  }
+
+  /** The completion after this one in what was taken, or NONE. Accept thread. */
+  next(holder: number): number {
+    return this.#words[this.#links + holder]!;
+  }
+
+  #setNext(holder: number, next: number): void {
+    this.#words[this.#links + holder] = next;
   }
 
   /** False: `takeAll` has something to look at, mostly a holder. */
@@ -100,8 +115,8 @@ export class CompletionStack {
     let first = oldest;
     for (let index = 0; index < this.#isOrphan.length; index++) {
       const orphan = this.#first + index;
-      if (this.#isOrphan[index] === 0 || isIn(this.#holders, oldest, orphan)) continue;
-      this.#holders.setNext(orphan, first);
+      if (this.#isOrphan[index] === 0 || this.#isIn(oldest, orphan)) continue;
+      this.#setNext(orphan, first);
       first = orphan;
     }
     return first;
@@ -110,12 +125,12 @@ export class CompletionStack {
   // A holder that was pushed twice makes a cycle, which its reversal goes through and leaves.
   #invariants(oldest: number, count: number): void {
     let holder = oldest;
-    for (let i = 0; i < count; i++) holder = this.#holders.next(holder);
+    for (let i = 0; i < count; i++) holder = this.next(holder);
     assert(holder === NONE, 'a list of completions has no cycle');
   }
-}
 
-function isIn(holders: TaskHolders, oldest: number, holder: number): boolean {
-  for (let at = oldest; at !== NONE; at = holders.next(at)) if (at === holder) return true;
-  return false;
+  #isIn(oldest: number, orphan: number): boolean {
+    for (let at = oldest; at !== NONE; at = this.next(at)) if (at === orphan) return true;
+    return false;
+  }
 }

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { NONE } from '../memory/pool.ts';
-import { repairDeadWorker } from './dead-thread.ts';
+import { repairDeadAcceptThread, repairDeadWorker } from './dead-thread.ts';
 import { Delegator } from './delegator.ts';
 import { createDelegateMemory, type DelegateMemory } from './layout.ts';
 import { NO_WAKEUPS } from './no-wakeups.test-data.ts';
@@ -197,4 +197,34 @@ test('an orphan that its accept thread reads just now is freed once', () => {
   fixture.delegate(0, 2);
   fixture.finish(1, fixture.intakes[1]!.take());
   deepEqual(fixture.results(0), [{ slot: 2, status: 200, size: 0 }]);
+});
+
+test('the entries that dead accept threads have left are used again', () => {
+  const fixture = new Fixture();
+  const queue = new TaskQueue(fixture.memory, fixture.holders);
+  for (let death = 0; death <= queue.capacity; death++) {
+    fixture.delegators[0] = new Delegator(fixture.memory, 0, () => {});
+    for (const slot of [1, 2, 3]) fixture.delegate(0, slot);
+    equal(queue.size, 3);
+    repairDeadAcceptThread(fixture.memory, 0, NO_WAKEUPS);
+  }
+  equal(fixture.intakes[0]!.take(), NONE);
+});
+
+test('the entry of a task that is queued again, and that runs already, is used again', () => {
+  const fixture = new Fixture();
+  const queue = new TaskQueue(fixture.memory, fixture.holders);
+  const task = fixture.delegate(0);
+  const slow = new TaskHolders(fixture.memory);
+  slow.tryRun = (holder, thread) => {
+    fixture.repair();
+    return fixture.holders.tryRun(holder, thread);
+  };
+  new TaskQueue(fixture.memory, slow).take(2);
+  fixture.finish(0, task);
+  equal(fixture.results(0).length, 1);
+  equal(queue.size, 1);
+  equal(fixture.delegate(0), task);
+  equal(queue.size, 1);
+  equal(fixture.intakes[0]!.take(), task);
 });

@@ -100,7 +100,7 @@ export function repairDeadAcceptThread(
     if (state === BUILDING) {
       holders.runInline(holder, acceptThread);
       free(holder);
-    } else if (state === QUEUED && holders.tryRun(holder, acceptThread)) {
+    } else if (state === QUEUED && holders.tryTakeBack(holder, acceptThread)) {
       if (holders.inputKind(holder) === CONNECTION) fds.push(records.fd(holder));
       free(holder);
     } else if (state === RUNNING && holders.thread(holder) === acceptThread) free(holder);

@@ -230,8 +230,7 @@ export class Delegator {
   nextCompletion(): number {
     const holder = this.#oldest;
     if (holder === NONE) return NONE;
-    assert(this.holders.isDone(holder), 'a completion is done');
-    this.#oldest = this.holders.next(holder);
+    this.#oldest = this.#completions.next(holder);
     this.completedCount++;
     return holder;
   }
@@ -252,7 +251,7 @@ export class Delegator {
 
   /** A holder that no worker has begun is RUNNING by this thread from here on. False: too late. */
   takeBack(holder: number): boolean {
-    return this.holders.tryRun(holder, this.acceptThread);
+    return this.holders.tryTakeBack(holder, this.acceptThread);
   }
 
   /** Gives a holder back that this thread runs, and whose result is of no use. */

@@ -16,15 +16,16 @@ const options = { acceptThreads: 2, workerThreads: 3, holdersPerAcceptThread: 5 
 
 test('the parts follow each other, each on cache lines of its own', () => {
   const layout = delegateLayout({ ...options, workerThreads: 600 });
-  const { head, tail, workerSleepers, acceptSleepers, completions, cells, holders } = layout;
-  const parts = [head, tail, workerSleepers, acceptSleepers, completions, cells, holders];
+  const { head, tail, workerSleepers, acceptSleepers, completions, links, cells, holders } = layout;
+  const parts = [head, tail, workerSleepers, acceptSleepers, completions, links, cells, holders];
   for (const part of parts) equal(part % LINE_WORDS, 0);
   deepEqual(
     parts.toSorted((a, b) => a - b).filter((part, i) => part !== parts[i]),
     [],
   );
   ok((acceptSleepers - workerSleepers) * 32 >= 600);
-  equal(cells - completions, 2 * LINE_WORDS);
+  equal(links - completions, 2 * LINE_WORDS);
+  ok(cells - links >= 10);
   equal(layout.size, (holders + 10 * 512) * 4);
 });
 

@@ -6,6 +6,7 @@
 //
 //     head | tail | sleeping workers | sleeping accept threads
 //     completion stack of accept thread 0 | ... 1 | ...
+//     links of the stacks, one word for each holder
 //     cells of the task queue
 //     holder 0 | holder 1 | ...       accept thread k owns holders k*share .. (k+1)*share - 1
 //
@@ -75,6 +76,7 @@ export type DelegateLayout = {
   workerSleepers: number;
   acceptSleepers: number;
   completions: number;
+  links: number;
   cells: number;
   /** The number of cells is 2 to this power. */
   cellsShift: number;
@@ -116,7 +118,8 @@ export function delegateLayout(options: DelegateOptions): DelegateLayout {
   const workerSleepers = tail + LINE_WORDS;
   const acceptSleepers = workerSleepers + wholeLines(Math.ceil(workerThreads / 32));
   const completions = acceptSleepers + wholeLines(Math.ceil(acceptThreads / 32));
-  const cells = completions + acceptThreads * LINE_WORDS;
+  const links = completions + acceptThreads * LINE_WORDS;
+  const cells = links + wholeLines(holdersCount);
   const holders = cells + wholeLines(2 ** cellsShift);
   const holderWords = holderSize / 4;
   const size = (holders + holdersCount * holderWords) * 4;
@@ -126,6 +129,7 @@ export function delegateLayout(options: DelegateOptions): DelegateLayout {
     workerSleepers,
     acceptSleepers,
     completions,
+    links,
     cells,
     cellsShift,
     holders,

@@ -16,12 +16,14 @@
 // ORPHANED, which the accept thread frees like a DONE one: see `layout.ts`.
 // The header is one cache line, the payload follows:
 //
-//     [ state | task | slot | generation | position | status | sizes | next | deadline | kinds ]
+//     [ state | task | slot | generation | position | status | sizes | deadline | kinds ]
 //     [ payload ... ]
 //
 // The payload first holds the input. The output overwrites it, so that both may use all of the
 // payload: a task reads its input before it ends.
 
+// The global one is looked up at each use.
+import { Buffer } from 'node:buffer';
 import { assert, VERIFY } from '../base/assert.ts';
 import { msBetween } from '../base/clock.ts';
 import { type DelegateMemory, delegateLayout, LINE_WORDS } from './layout.ts';
@@ -59,9 +61,10 @@ const QUEUE_POSITION = 4;
 const STATUS = 5;
 const INPUT_SIZE = 6;
 const OUTPUT_SIZE = 7;
-const NEXT = 8;
 const DEADLINE = 9;
 const CANCELLED = 10;
+// 1: the queue may have an entry of the holder though it is not QUEUED.
+const STALE_ENTRY = 11;
 // How the bytes of the payload are meant, as one of the kinds below: of the input, of the output.
 const INPUT_KIND = 14;
 const OUTPUT_KIND = 15;
@@ -185,15 +188,6 @@ export class TaskHolders {
     return this.#words[this.#at(holder) + OUTPUT_SIZE]!;
   }
 
-  /** The link of the list the holder is in. */
-  next(holder: number): number {
-    return this.#words[this.#at(holder) + NEXT]!;
-  }
-
-  setNext(holder: number, next: number): void {
-    this.#words[this.#at(holder) + NEXT] = next;
-  }
-
   payloadOffset(holder: number): number {
     return this.#at(holder) * 4 + HEADER_SIZE;
   }
@@ -265,6 +259,22 @@ export class TaskHolders {
     return this.#change(holder, QUEUED, 0, RUNNING, thread);
   }
 
+  /** The same, by who has not taken its entry from the queue, where that stays. */
+  tryTakeBack(holder: number, thread: number): boolean {
+    if (!this.tryRun(holder, thread)) return false;
+    this.setStaleEntry(holder, true);
+    return true;
+  }
+
+  /** False: no entry of the holder, which is not QUEUED, is in the queue. */
+  mayHaveStaleEntry(holder: number): boolean {
+    return this.#words[this.#at(holder) + STALE_ENTRY] !== 0;
+  }
+
+  setStaleEntry(holder: number, isThere: boolean): void {
+    this.#words[this.#at(holder) + STALE_ENTRY] = isThere ? 1 : 0;
+  }
+
   /** BUILDING(thread) -> RUNNING(thread): the accept thread runs its task itself. */
   runInline(holder: number, thread: number): void {
     this.#mustChange(holder, BUILDING, thread, RUNNING, thread);
@@ -295,6 +305,12 @@ export class TaskHolders {
     return state === DONE || state === ORPHANED;
   }
 
+  /** For the accept thread, which has found the holder among its completions. */
+  assertDone(holder: number): void {
+    const state = this.#words[this.#at(holder) + STATE]! & STATE_MASK;
+    assert(state === DONE || state === ORPHANED, 'a completion is done');
+  }
+
   /** DONE(thread) -> ORPHANED(thread), by the main thread, when `thread` has died. */
   tryOrphan(holder: number, thread: number): boolean {
     return this.#change(holder, DONE, thread, ORPHANED, thread);
@@ -323,6 +339,7 @@ export class TaskHolders {
   }
 
   #write(holder: number, body: string | Uint8Array, size: number): void {
+    if (size === 0) return;
     const offset = this.payloadOffset(holder);
     if (typeof body === 'string') this.bytes.write(body, offset, size, 'utf8');
     else if (body.buffer !== this.bytes.buffer || body.byteOffset !== offset) {

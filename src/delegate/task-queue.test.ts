@@ -38,7 +38,7 @@ class Fixture {
 
   /** The accept thread wants a task back that no worker has begun. */
   takeBack(holder: number): void {
-    equal(this.holders.tryRun(holder, 0), true);
+    equal(this.holders.tryTakeBack(holder, 0), true);
     this.finish(holder, 0);
   }
 

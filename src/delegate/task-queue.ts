@@ -89,8 +89,12 @@ export class TaskQueue {
    * those found this position not yet published and went back to sleep.
    */
   push(holder: number, thread: number): number {
-    const left = this.#holders.queuePosition(holder);
-    if (this.#isEntry(left, holder)) return this.#pushAt(left, holder, thread);
+    // Seldom: to look at `head` is to wait for the cache line that the workers write.
+    if (this.#holders.mayHaveStaleEntry(holder)) {
+      this.#holders.setStaleEntry(holder, false);
+      const left = this.#holders.queuePosition(holder);
+      if (this.#isEntry(left, holder)) return this.#pushAt(left, holder, thread);
+    }
     let position = Atomics.add(this.#words, this.#tail, 1);
     // QUEUED comes after the claim, so that the position of a QUEUED holder is always its own.
     this.#holders.markQueued(holder, thread, position);
@@ -176,6 +180,7 @@ export class TaskQueue {
   pushAgain(holder: number): number {
     const position = Atomics.add(this.#words, this.#tail, 1);
     this.#holders.setQueuePosition(holder, position);
+    this.#holders.setStaleEntry(holder, true);
     return this.#publishFrom(position, holder);
   }
 

@@ -63,8 +63,8 @@ const TAIL = 1;
 // Of a cell: the position that was published in it last, plus CELLS; the holder.
 const CELL = 2;
 const HOLDER = CELL + 2 * CELLS;
-const HOLDER_SIZE = 5;
-const [STATE, OWNER, POSITION, LINK, TASK] = [0, 1, 2, 3, 4];
+const HOLDER_SIZE = 6;
+const [STATE, OWNER, POSITION, LINK, TASK, STALE_ENTRY] = [0, 1, 2, 3, 4, 5];
 const TOP = HOLDER + HOLDERS * HOLDER_SIZE;
 const DEATHS = TOP + 2;
 const ACCEPT = DEATHS + 2;
@@ -222,7 +222,9 @@ export class TaskModel implements Model {
       if (!this.#change(holder, FREE, 0, BUILDING, accept)) continue;
       this.#setHolder(holder, TASK, s[at + NEXT_TASK]!++);
       s[at + HELD] = holder;
-      s[at + PC] = this.#mistake === 'entry-left' ? PUSH_CLAIM : REUSE_HEAD;
+      const mayReuse = this.#holder(holder, STALE_ENTRY) === 1 && this.#mistake !== 'entry-left';
+      this.#setHolder(holder, STALE_ENTRY, 0);
+      s[at + PC] = mayReuse ? REUSE_HEAD : PUSH_CLAIM;
       return true;
     }
     return false;
@@ -233,6 +235,7 @@ export class TaskModel implements Model {
     const s = this.#s;
     if (s[ACCEPT + accept * ACCEPT_SIZE + PC] !== IDLE || s[BACK_LEFT] === 0) return false;
     if (!this.#change(holder, QUEUED, 0, FREE, 0)) return false;
+    this.#setHolder(holder, STALE_ENTRY, 1);
     s[BACK_LEFT]!--;
     const task = this.#holder(holder, TASK);
     must(++s[DELIVERED + task]! === 1 && s[RAN + task] === 0, 'what is taken back has not begun');
@@ -297,7 +300,8 @@ export class TaskModel implements Model {
         return true;
       case REUSE_STATE:
         s[at + PC] = this.#holder(held, STATE) === QUEUED ? PUSH_LOOK : IDLE;
-        if (s[at + PC] === IDLE) this.#forget(at);
+        if (s[at + PC] === PUSH_LOOK) this.#setHolder(held, STALE_ENTRY, 1);
+        else this.#forget(at);
         return true;
       case COLLECT_SCAN: {
         const holder = s[at + CURSOR]!++;
@@ -511,6 +515,7 @@ export class TaskModel implements Model {
         return true;
       case REPAIR_AGAIN_POSITION:
         this.#setHolder(holder, POSITION, s[MAIN + CLAIMED]!);
+        this.#setHolder(holder, STALE_ENTRY, 1);
         s[MAIN + PC] = REPAIR_AGAIN_PUBLISH;
         return true;
       case REPAIR_AGAIN_LOOK:
