@@ -150,7 +150,7 @@ export class TaskHolders {
 
   /** Puts the deadline off. The owner alone; others may see the old one for a while. */
   setDeadline(holder: number, deadlineMs: number): void {
-    const state = this.state(holder);
+    const state = this.#ownState(holder);
     assert(state === BUILDING || state === RUNNING, 'a deadline is put off by the owner only');
     this.#words[this.#at(holder) + DEADLINE] = deadlineMs;
   }
@@ -194,7 +194,7 @@ export class TaskHolders {
 
   /** What is built is not a task, but a connection that is handed off. */
   markConnection(holder: number): void {
-    assert(this.state(holder) === BUILDING, 'a holder says what it is when it is built');
+    assert(this.#ownState(holder) === BUILDING, 'a holder says what it is when it is built');
     this.#words[this.#at(holder) + INPUT_KIND] = CONNECTION;
   }
 
@@ -219,12 +219,12 @@ export class TaskHolders {
     this.#words[at + OUTPUT_SIZE] = 0;
     this.#words[at + OUTPUT_KIND] = TEXT;
     this.#words[at + DEADLINE] = deadlineMs;
-    Atomics.store(this.#words, at + CANCELLED, 0);
+    this.#words[at + CANCELLED] = 0;
   }
 
   /** Copies the input into the payload. It must fit. */
   setInput(holder: number, bytes: Uint8Array, offset: number, size: number): void {
-    assert(this.state(holder) === BUILDING, 'an input belongs to a task that is being built');
+    assert(this.#ownState(holder) === BUILDING, 'an input belongs to a task that is being built');
     assert(size >= 0 && size <= this.payloadSize, 'an input fits its holder');
     assert(offset >= 0 && offset + size <= bytes.length, 'an input lies within its source');
     const target = this.payloadOffset(holder);
@@ -235,7 +235,7 @@ export class TaskHolders {
 
   /** Writes the input into the payload, a string as UTF-8. It must fit, see `sizeOf`. */
   writeInput(holder: number, input: string | Uint8Array, kind: number): void {
-    assert(this.state(holder) === BUILDING, 'an input belongs to a task that is being built');
+    assert(this.#ownState(holder) === BUILDING, 'an input belongs to a task that is being built');
     const size = sizeOf(input);
     assert(size <= this.payloadSize, 'an input fits its holder');
     this.#write(holder, input, size);
@@ -288,7 +288,7 @@ export class TaskHolders {
 
   /** DONE -> FREE, by the accept thread, after it read the result. */
   markFree(holder: number): void {
-    assert(this.isDone(holder), 'a holder is released after its task was done');
+    this.assertDone(holder);
     const thread = this.thread(holder);
     if (VERIFY) {
       const offset = this.payloadOffset(holder);
@@ -305,9 +305,9 @@ export class TaskHolders {
     return state === DONE || state === ORPHANED;
   }
 
-  /** For the accept thread, which has found the holder among its completions. */
+  /** For the accept thread, which has found the holder among its completions: a plain look. */
   assertDone(holder: number): void {
-    const state = this.#words[this.#at(holder) + STATE]! & STATE_MASK;
+    const state = this.#ownState(holder);
     assert(state === DONE || state === ORPHANED, 'a completion is done');
   }
 
@@ -318,7 +318,7 @@ export class TaskHolders {
 
   /** The result with no output. */
   setStatus(holder: number, status: number): void {
-    assert(this.state(holder) === RUNNING, 'only a task that runs has its result set');
+    assert(this.#ownState(holder) === RUNNING, 'only a task that runs has its result set');
     const at = this.#at(holder);
     this.#words[at + STATUS] = status;
     this.#words[at + OUTPUT_SIZE] = 0;
@@ -326,7 +326,7 @@ export class TaskHolders {
 
   /** Writes the output over the input. False, and nothing is written, when it does not fit. */
   setOutput(holder: number, body: string | Uint8Array, kind = TEXT): boolean {
-    assert(this.state(holder) === RUNNING, 'only a task that runs has its result set');
+    assert(this.#ownState(holder) === RUNNING, 'only a task that runs has its result set');
     // A string has at least one byte for each of its code units: a huge one is not even counted.
     if (body.length > this.payloadSize) return false;
     const size = sizeOf(body);
@@ -365,6 +365,11 @@ export class TaskHolders {
   #at(holder: number): number {
     assert(holder >= 0 && holder < this.count, 'a holder index is in range');
     return this.#first + holder * this.#holderWords;
+  }
+
+  // As `state`, of a holder that the calling thread owns: a plain look, because nobody changes it.
+  #ownState(holder: number): number {
+    return this.#words[this.#at(holder) + STATE]! & STATE_MASK;
   }
 
   #mustChange(holder: number, from: number, owner: number, to: number, thread: number): void {
