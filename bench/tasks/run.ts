@@ -107,5 +107,5 @@ function ratios(a: CallFigures, b: CallFigures): string {
 }
 
 if (import.meta.main) {
-  for (const each of await compareTasks(1, 3)) process.stdout.write(`${each}\n`);
+  for (const each of await compareTasks(1, 7)) process.stdout.write(`${each}\n`);
 }
