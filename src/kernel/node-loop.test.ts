@@ -38,20 +38,20 @@ async function inThread<T = number>(code: string): Promise<T[]> {
 
 test('a thread that has planned nothing says so, before and after it looks', async () => {
   const [first, second] = await inThread('answers.push(loop.timeoutMs(), loop.timeoutMs());');
-  for (const timeoutMs of [first!, second!]) ok(timeoutMs === -1 || timeoutMs > 20_000);
+  for (const timeoutMs of [first!, second!]) ok(timeoutMs === -1 || timeoutMs > 0);
 });
 
 test('the timeout is that of the earliest timer, and goes down as time passes', async () => {
   const [far, near, later] = await inThread(`
-    setTimeout(() => {}, 50_000);
+    setTimeout(() => {}, 15_000);
     answers.push(loop.timeoutMs());
-    setTimeout(() => {}, 20_000);
+    setTimeout(() => {}, 5_000);
     answers.push(loop.timeoutMs());
     const begin = performance.now();
     while (performance.now() - begin < 5);
     answers.push(loop.timeoutMs());`);
-  ok(far! > 40_000 && far! <= 50_000);
-  ok(near! > 15_000 && near! <= 20_000);
+  ok(far! > 10_000 && far! <= 15_000);
+  ok(near! > 2_000 && near! <= 5_000);
   ok(later! <= near! - 4);
 });
 
