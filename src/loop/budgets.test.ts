@@ -89,8 +89,8 @@ function makeLoop() {
     clock,
     nodeLoop: {
       backendFd: 0,
-      beginTurn: () => {},
-      timeoutMs: () => NOTHING_PLANNED,
+      nodeTimerDueMs: () => NOTHING_PLANNED,
+      hasImmediates: () => false,
       runMicrotasks: () => {},
     },
     nextTurn: () => {},

@@ -209,10 +209,6 @@ export class SimIo implements Io {
     this.#reaped = this.#completed.length;
   }
 
-  get hasSubmissions(): boolean {
-    return this.#submitted.length > 0;
-  }
-
   get completionsReady(): number {
     return this.#reaped;
   }

@@ -206,10 +206,6 @@ export class UringIo implements Io {
     this.#cqTail = this.#ringWords[this.#ring.cqTail]!;
   }
 
-  get hasSubmissions(): boolean {
-    return this.#queue.hasEntries;
-  }
-
   get completionsReady(): number {
     return (this.#cqTail - this.#cqHead) | 0;
   }
