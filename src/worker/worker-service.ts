@@ -194,9 +194,10 @@ export class WorkerService implements LoopClient {
     this.loop.userCodeRan();
   }
 
+  // Counted before it is published: who has the result finds it counted.
   #finish(holder: number): void {
-    this.#intake.finish(holder);
     count(this.#counters, Counter.tasksRun);
+    this.#intake.finish(holder);
   }
 
   onStopped(): void {
