@@ -160,6 +160,35 @@ for (const [name, handler] of Object.entries<Handler>({
   });
 }
 
+test('a slow body is late also when its handler is busy at each look', async () => {
+  let open = gate();
+  const bench = new ExchangeBench({
+    'POST /body': async (request) => {
+      for await (const _piece of request.body) await open.promise;
+    },
+  });
+  await bench.ask(head('POST', '/body', ['Content-Length: 100']));
+  let ms = 0;
+  for (; !bench.sends; ms += 100) {
+    ok(ms < 100_000, 'it is late in the end');
+    bench.clock.nowMs += 90;
+    bench.receive(bench.slot, 'x');
+    await turn();
+    bench.clock.nowMs += 10;
+    bench.tick();
+    if (bench.sends) break;
+    const busy = open;
+    open = gate();
+    busy.resolve();
+    await turn();
+  }
+  // Ten of a hundred milliseconds are the handler's.
+  isAbout(ms * 0.9, REQUESTS.bodyTimeoutMs);
+  equal(await bench.settle(), LATE);
+  bench.close();
+  equal(bench.count('closedBodyTimeout'), 1);
+});
+
 test('a body that comes fast enough may take long', async () => {
   const bench = new ExchangeBench(
     { 'POST /whole': async (request, given) => given.end(`${(await request.bytes()).length}`) },

@@ -18,6 +18,8 @@ export const NOTHING = 0;
 export const NEXT_REQUEST = 1;
 export const HEAD = 2;
 export const BODY = 3;
+/** A body of which nobody wants more yet: the time of its peer stands still. */
+export const BODY_HELD = 4;
 
 /** Slower than so many bytes a second, a body is not waited for longer than its timeout. */
 export const BODY_RATE_MIN = 1024;
@@ -88,7 +90,10 @@ export class Deadlines {
     return this.#awaited[slot]!;
   }
 
-  /** Milliseconds until what is waited for is late: it is late when there are none left. */
+  /**
+   * Milliseconds until what is waited for is late: it is late when there are none left. `bodySize`
+   * are the bytes that came of the body that is received.
+   */
   left(slot: number, bodySize: number): number {
     const { keepAliveTimeoutMs, headerTimeoutMs, bodyTimeoutMs } = this.#options;
     const waited = msBetween(this.#since[slot]!, this.#loop.clock.nowMs);
@@ -99,9 +104,10 @@ export class Deadlines {
         return headerTimeoutMs - waited;
       case BODY: {
         const silent = msBetween(this.#heard[slot]!, this.#loop.clock.nowMs);
-        const allowed = bodyTimeoutMs + (bodySize / BODY_RATE_MIN) * 1000;
-        return Math.min(bodyTimeoutMs - silent, allowed - waited);
+        return Math.min(bodyTimeoutMs - silent, this.#bodyAllowedMs(bodySize) - waited);
       }
+      case BODY_HELD:
+        return this.#bodyAllowedMs(bodySize) - this.#bodyMs[slot]!;
       default:
         return this.#lookMs;
     }
@@ -123,5 +129,9 @@ export class Deadlines {
   look(slot: number, left: number): void {
     const delayMs = Math.max(0, Math.min(left, this.#lookMs)) | 0;
     this.#loop.timers.set(slot, this.#loop.clock.nowMs, delayMs);
+  }
+
+  #bodyAllowedMs(bodySize: number): number {
+    return this.#options.bodyTimeoutMs + (bodySize / BODY_RATE_MIN) * 1000;
   }
 }

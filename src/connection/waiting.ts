@@ -25,7 +25,7 @@ import {
   SUSPENDED,
 } from './connection-table.ts';
 import type { Deadlines } from './deadlines.ts';
-import { BODY, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
+import { BODY, BODY_HELD, HEAD, NEXT_REQUEST, NOTHING } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
 import { BODY_DROPPED } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
@@ -76,11 +76,13 @@ export class Waiting {
     const table = this.#table;
     if (table.state(slot) !== OPEN) return;
     const flags = table.flags(slot);
+    const isHeld = (flags & (SUSPENDED | BODY_PAUSED | DEFERRED)) !== 0;
     let awaited = NOTHING;
-    if ((flags & (SUSPENDED | BODY_PAUSED | DEFERRED)) !== 0 || isLeaving(flags)) awaited = NOTHING;
+    if (isLeaving(flags)) awaited = NOTHING;
     else if ((flags & RECEIVES_BODY) !== 0) {
-      awaited = isBodyAwaited(this.#exchanges.receiving(slot)!) ? BODY : NOTHING;
-    } else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
+      awaited = !isHeld && isBodyAwaited(this.#exchanges.receiving(slot)!) ? BODY : BODY_HELD;
+    } else if (isHeld) awaited = NOTHING;
+    else if (this.#recvSide.hasUnread(slot)) awaited = HEAD;
     else if (!this.isAwaited(slot)) awaited = NEXT_REQUEST;
     this.#deadlines.waitFor(slot, awaited);
   }
@@ -95,7 +97,7 @@ export class Waiting {
       return false;
     }
     const receiving = this.#exchanges.receiving(slot);
-    let left = deadlines.left(slot, receiving === undefined ? 0 : receiving.receivedSize);
+    let left = deadlines.left(slot, receiving === undefined ? 0 : this.#bodySize(slot, receiving));
     let isLate = left <= 0;
     if (isLate) {
       this.#onLate(slot);
@@ -119,6 +121,11 @@ export class Waiting {
     }
     deadlines.look(slot, left);
     return isLate;
+  }
+
+  // What came of a body: also what nobody has looked at yet, in case all of it is body.
+  #bodySize(slot: number, receiving: Exchange): number {
+    return receiving.receivedSize + this.#recvSide.waitingSize(slot);
   }
 
   // The handler is told, and what it still says is ignored. What it may go on doing is unknown, and
