@@ -32,6 +32,7 @@ export class Injector {
   #turn: (() => void) | undefined;
   #planned = false;
   #idleTurns = 0;
+  #isNewTurn = false;
   #users = 0;
 
   constructor(app: AnyApp | FetchApp, log: (message: string, error?: unknown) => void) {
@@ -64,8 +65,15 @@ export class Injector {
       clock: new SystemClock(),
       nodeLoop: {
         backendFd: 0,
-        nodeTimerDueMs: () => NOTHING_PLANNED,
-        hasImmediates: () => false,
+        beginTurn: () => {
+          this.#isNewTurn = true;
+        },
+        // Node has its turn behind each in which code of the user ran.
+        timeoutMs: () => {
+          const timeoutMs = this.#isNewTurn ? NOTHING_PLANNED : 0;
+          this.#isNewTurn = false;
+          return timeoutMs;
+        },
         runMicrotasks: () => {},
       },
       nextTurn: (turn) => {

@@ -220,6 +220,10 @@ export class MemoryIo implements Io {
     if (this.waits) this.#push({ operation: WATCH, slot: 0, generation: 0, result: 0 });
   }
 
+  get hasSubmissions(): boolean {
+    return this.#completions.length > 0;
+  }
+
   nextCompletion(): boolean {
     const completion = this.#completions.shift();
     if (completion === undefined) return false;

@@ -60,6 +60,8 @@ export interface Io {
 
   /** Gives the kernel what was submitted and, with `wait`, sleeps until there is a completion. */
   submitAndWait(wait: boolean): void;
+  /** True exactly when something was submitted that waits for `submitAndWait`. */
+  readonly hasSubmissions: boolean;
   /** Completions that `nextCompletion` has not answered yet. */
   readonly completionsReady: number;
   /** Moves on to the next completion, whose parts then stand below; false when there is none. */

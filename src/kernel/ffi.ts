@@ -44,23 +44,6 @@ export function bind(
   return library.getFunction(symbol, { arguments: args, return: result });
 }
 
-/** Calls `run` with a native callback that is gone when this returns (see `node-loop.ts`). */
-export function withCallback(
-  callback: (pointer: bigint) => void,
-  run: (callbackPointer: bigint) => void,
-): void {
-  const library = new ffi.DynamicLibrary(null);
-  const pointer = library.registerCallback(
-    { arguments: ['pointer', 'pointer'], return: 'void' },
-    (first: unknown) => callback(first as bigint),
-  );
-  try {
-    run(pointer);
-  } finally {
-    library.unregisterCallback(pointer);
-  }
-}
-
 /** The `uv_loop_t*` of the calling thread. */
 export function currentUvLoop(): bigint {
   return ffi.getCurrentEventLoop();

@@ -89,8 +89,8 @@ function makeLoop() {
     clock,
     nodeLoop: {
       backendFd: 0,
-      nodeTimerDueMs: () => NOTHING_PLANNED,
-      hasImmediates: () => false,
+      beginTurn: () => {},
+      timeoutMs: () => NOTHING_PLANNED,
       runMicrotasks: () => {},
     },
     nextTurn: () => {},

@@ -2,9 +2,9 @@
 //
 // A turn runs as an immediate of Node's, so libuv never sleeps and the `Io` is the only place that
 // does. A turn is one tick after another until Node has something to do: one of its timers is due,
-// its backend descriptor is readable, or code of the user ran and may have queued an immediate or
-// I/O, which cannot be seen from outside. Then Node gets its turn, and the next immediate is ours.
-// What promises have queued runs behind each tick.
+// its backend descriptor is readable, or code of the user has queued an immediate or begun I/O, for
+// which libuv is asked before the thread sleeps. Then Node gets its turn, and the next immediate is
+// ours. What promises have queued runs behind each tick.
 //
 // A tick is cut where the thread may sleep: `beginTick`, the `Io`, `endTick`. `run` does these in a
 // row; a simulation, whose threads sleep beside each other in a single real one, step by step.
@@ -18,7 +18,6 @@ import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
 import { CLOSE, TIMER, WATCH } from '../io/token.ts';
-import { NOTHING_PLANNED } from '../kernel/node-loop.ts';
 import { NONE } from '../memory/pool.ts';
 import { Spinner } from './spinner.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -28,7 +27,7 @@ export const COMPLETIONS_PER_TICK = 256;
 export const MESSAGES_PER_TICK = 256;
 export const DEFERRED_PER_TICK = 256;
 export const TIMERS_PER_TICK = 256;
-/** Ticks with code of the user in them before Node gets its turn, whatever else there is to do. */
+/** Ticks of a turn in which code of the user ran: then Node has its own, whatever else there is. */
 const TICKS_PER_TURN = 32;
 
 /** What a thread does in each phase of the tick. A phase with a budget answers: is there more? */
@@ -63,10 +62,10 @@ export interface LoopClient {
 export interface OuterLoop {
   /** Readable when it has something to look at. */
   readonly backendFd: number;
-  /** Milliseconds until a timer of it is due, or NOTHING_PLANNED. */
-  nodeTimerDueMs(): number;
-  /** True exactly when code of the user waits for an immediate. */
-  hasImmediates(): boolean;
+  /** Within the immediate of a turn, before `timeoutMs` is first asked. */
+  beginTurn(): void;
+  /** Milliseconds until it has something to do, 0 when it has, or NOTHING_PLANNED. */
+  timeoutMs(): number;
   /** Runs what promises and `process.nextTick` have queued. */
   runMicrotasks(): void;
 }
@@ -98,9 +97,13 @@ export class Loop {
   #yield = false;
   // True exactly when code of the user ran since Node last had its turn.
   #userCodeRan = false;
+  // True exactly when it did since Node was last asked what it has to do, or Node had something.
+  #isNodeUnasked = false;
   // True exactly when it did, and microtasks were not run since.
   #microtasksDue = false;
   #inMicrotasks = false;
+  // True exactly when code of the user waits in `runUntil`.
+  #isBlocked = false;
   // True exactly when the thread sleeps, or may sleep, in phase 7.
   #sleeping = false;
   #turnTicks = 0;
@@ -141,6 +144,7 @@ export class Loop {
   /** The client called code of the user, which may have queued something of Node's. */
   userCodeRan(): void {
     this.#userCodeRan = true;
+    this.#isNodeUnasked = true;
     this.#microtasksDue = true;
   }
 
@@ -152,17 +156,13 @@ export class Loop {
     }
     this.#yield = false;
     this.#microtasksDue = false;
-    // They were queued behind this turn, or are queued by those that were: Node has to go on.
-    this.#userCodeRan = this.#nodeLoop.hasImmediates();
     this.#turnTicks = 0;
     if (!this.#watching) {
       this.io.watch(this.#nodeLoop.backendFd);
       this.#watching = true;
     }
-    this.clock.update();
-    const dueMs = this.#nodeLoop.nodeTimerDueMs();
-    this.#nodeTimerSet = dueMs !== NOTHING_PLANNED;
-    this.#nodeDueMs = (this.clock.nowMs + dueMs) | 0;
+    this.#nodeLoop.beginTurn();
+    this.#userCodeRan = this.#nodeHasWork();
     return true;
   }
 
@@ -208,12 +208,14 @@ export class Loop {
   runUntil(isDone: () => boolean): void {
     while (!isDone()) {
       this.#yield = false;
-      this.#userCodeRan = false;
+      this.#isNodeUnasked = false;
       this.#nodeTimerSet = false;
+      this.#isBlocked = true;
       this.io.submitAndWait(this.beginTick());
       if (this.#sleeping) this.#client!.endSleep();
       this.clock.update();
     }
+    this.#isBlocked = false;
     this.userCodeRan();
     this.#yield = true;
   }
@@ -256,12 +258,33 @@ export class Loop {
     this.#counters[Counter.completions]! += taken;
   }
 
-  // Under load there is a completion and no need to sleep. Without one, Node looks first.
+  // Under load there is a completion and no need to sleep. Without one, Node is asked first.
   #idle(client: LoopClient): void {
     // Code of the user may have delegated just now.
     if ((this.#spins || this.#maySpin(client)) && this.#spinner.spin(client)) return;
     this.#hasSpun = true;
-    if (this.#userCodeRan) this.#yield = true;
+    if (this.#isNodeUnasked && this.#nodeHasWork()) this.#yield = true;
+  }
+
+  // What code of the user has queued is seen to, as far as it can be here, so that the thread may
+  // sleep in this tick. False: it may not. Where something is not on its way yet that was said
+  // before, microtasks run behind the tick.
+  #isUserCodeDone(client: LoopClient): boolean {
+    if (this.#isBlocked || this.io.hasSubmissions) return false;
+    if (this.#microtasksDue) this.#runMicrotasks();
+    if (client.hasWork()) return false;
+    if (this.#nodeHasWork()) this.#yield = true;
+    return !this.#yield;
+  }
+
+  // Asks Node when it wants its next turn. Answers whether it does now.
+  #nodeHasWork(): boolean {
+    this.clock.update();
+    const timeoutMs = this.#nodeLoop.timeoutMs();
+    this.#isNodeUnasked = timeoutMs === 0;
+    this.#nodeTimerSet = timeoutMs > 0;
+    this.#nodeDueMs = (this.clock.nowMs + timeoutMs) | 0;
+    return timeoutMs === 0;
   }
 
   #maySpin(client: LoopClient): boolean {
@@ -278,7 +301,8 @@ export class Loop {
   }
 
   #prepareSleep(client: LoopClient): boolean {
-    if (this.#moreWork || this.#yield || this.#userCodeRan) return false;
+    if (this.#moreWork || this.#yield) return false;
+    if (this.#isNodeUnasked && !this.#isUserCodeDone(client)) return false;
     this.#spins = this.#maySpin(client);
     if (this.#spins || !client.prepareSleep()) return false;
     count(this.#counters, Counter.sleeps);

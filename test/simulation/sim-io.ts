@@ -209,6 +209,10 @@ export class SimIo implements Io {
     this.#reaped = this.#completed.length;
   }
 
+  get hasSubmissions(): boolean {
+    return this.#submitted.length > 0;
+  }
+
   get completionsReady(): number {
     return this.#reaped;
   }

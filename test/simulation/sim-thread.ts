@@ -49,15 +49,13 @@ class SimNodeLoop implements OuterLoop {
     this.backendFd = kernel.openFlag();
   }
 
-  nodeTimerDueMs(): number {
+  beginTurn(): void {}
+
+  timeoutMs(): number {
     const { random, faults } = this.#kernel;
     const dueMs = random.chance(faults.nodeTimer) ? random.below(50) : Infinity;
     const nextMs = Math.min(dueMs, this.turns.dueInMs);
     return nextMs === Infinity ? -1 : Math.max(0, nextMs);
-  }
-
-  hasImmediates(): boolean {
-    return false;
   }
 
   runMicrotasks(): void {

@@ -29,6 +29,7 @@ export class FakeIo implements Io {
   readonly bufferCount: number;
   readonly bufferSize: number;
   readonly completionsReady: number = 0;
+  readonly hasSubmissions: boolean = false;
   operation = 0;
   slot = 0;
   generation = 0;

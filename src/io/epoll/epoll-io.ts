@@ -125,6 +125,10 @@ export class EpollIo implements Io {
     completions.publish();
   }
 
+  get hasSubmissions(): boolean {
+    return this.#completions.count > 0 || this.#hasWork();
+  }
+
   get completionsReady(): number {
     return this.#completions.ready;
   }

@@ -29,6 +29,11 @@ export class SubmissionQueue {
     this.#mask = ring.sqEntries - 1;
   }
 
+  /** True exactly when entries wait for the next `submit`. */
+  get hasEntries(): boolean {
+    return this.#queued > 0;
+  }
+
   /**
    * Takes an entry and answers the index of its first word, with everything zero but these:
    * `head` is opcode | flags << 8 | ioprio << 16; `slot` and `token` are user_data.

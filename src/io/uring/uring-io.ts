@@ -206,6 +206,10 @@ export class UringIo implements Io {
     this.#cqTail = this.#ringWords[this.#ring.cqTail]!;
   }
 
+  get hasSubmissions(): boolean {
+    return this.#queue.hasEntries;
+  }
+
   get completionsReady(): number {
     return (this.#cqTail - this.#cqHead) | 0;
   }
