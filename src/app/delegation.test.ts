@@ -10,6 +10,7 @@ const tasks = {
   slow: (task: Task) => task.target.length,
   add: (task: Task<{ a: number; b: number }>) => task.input.a + task.input.b,
   bytes: (task: Task<Uint8Array>) => task.inputBytes,
+  buffer: () => Buffer.from('text'),
   later: async (task: Task<string>) => [task.input],
 };
 
@@ -31,7 +32,11 @@ test('names, inputs and results of tasks are checked where they are delegated', 
         await request.delegate('slow', undefined, {});
         const into = new Uint8Array(2);
         await request.delegate('bytes', into, { into });
-        response.end(`${bytes.length} ${text} ${size}`);
+        const own: Uint8Array<ArrayBuffer> = await request.delegate('bytes', into);
+        const buffer: Buffer = await request.delegate('bytes', into, { into: Buffer.alloc(2) });
+        // @ts-expect-error a Buffer arrives as a Uint8Array
+        const noBuffer: Buffer = await request.delegate('buffer');
+        response.end(`${bytes.length} ${text} ${size} ${own} ${buffer} ${noBuffer}`);
       },
       'GET /5': (_request, response) => response.end(),
       'GET /respond': delegate('slow', {
@@ -68,5 +73,13 @@ test('names, inputs and results of tasks are checked where they are delegated', 
     },
     tasks: { ...tasks, plain: (task) => task.target.length, nothing: () => {} },
   });
-  deepEqual(Object.keys(app.tasks!), ['slow', 'add', 'bytes', 'later', 'plain', 'nothing']);
+  deepEqual(Object.keys(app.tasks!), [
+    'slow',
+    'add',
+    'bytes',
+    'buffer',
+    'later',
+    'plain',
+    'nothing',
+  ]);
 });

@@ -60,20 +60,20 @@ export interface Request<Tasks = any /* any application */, Parameters extends s
    * is read at once. When the client goes away meanwhile, the task is cancelled. @throws TaskError
    * when there is no result.
    */
-  delegate<Name extends keyof Tasks & string>(
+  delegate<Name extends keyof Tasks & string, Into extends Uint8Array = Uint8Array<ArrayBuffer>>(
     task: Name,
-    ...inputAndOptions: [...InputArguments<Tasks[Name]>, options?: CallOptions]
-  ): Promise<ResultOf<Tasks[Name]>>;
+    ...inputAndOptions: [...InputArguments<Tasks[Name]>, options?: CallOptions<Into>]
+  ): Promise<ResultOf<Tasks[Name], NoInfer<Into>>>;
 }
 
 /** What a handler may say about a task that it awaits. */
-export interface CallOptions {
+export interface CallOptions<Into extends Uint8Array = Uint8Array> {
   /**
    * Where a result of bytes is copied to, from its beginning; the answer is this array, or the part
    * that was written. It may be the input. Not to be touched until the task has ended. @throws
    * TaskError, 'too-large', when the result does not fit.
    */
-  readonly into?: Uint8Array | undefined;
+  readonly into?: Into | undefined;
 }
 
 /** A task that a handler awaits. */
