@@ -1,11 +1,8 @@
 import { equal, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { bind } from './ffi.ts';
-import { descriptorLimit, memoryLimit } from './limits.ts';
+import { descriptorLimit } from './limits.ts';
 
 const RLIMIT_NOFILE = 7;
 const getrlimit = bind('getrlimit', ['int32', 'buffer'], 'int32');
@@ -38,24 +35,4 @@ test('it is the soft limit, which counts, and not the hard one', (context) => {
   equal(setrlimit(RLIMIT_NOFILE, lowered), 0);
   context.after(() => setrlimit(RLIMIT_NOFILE, limits));
   equal(descriptorLimit(), Number(limits.readBigUInt64LE(8)) - 3);
-});
-
-test('the memory limit is a positive number, or Infinity where there is none', () => {
-  ok(memoryLimit() > 2 ** 24);
-});
-
-test('the memory limit is what the file of the cgroup says, of either version', (context) => {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
-  context.after(() => rmSync(folder, { recursive: true }));
-  const file = (name: string, text: string): string => {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  };
-  const none = join(folder, 'none');
-  const two = file('memory.max', '536870912\n');
-  const one = file('memory.limit_in_bytes', '1073741824\n');
-  equal(memoryLimit([two, one]), 2 ** 29);
-  equal(memoryLimit([none, one]), 2 ** 30);
-  equal(memoryLimit([file('unlimited', 'max\n'), one]), Number.POSITIVE_INFINITY);
-  equal(memoryLimit([none]), Number.POSITIVE_INFINITY);
 });

@@ -1,6 +1,6 @@
-import { deepEqual } from 'node:assert/strict';
+import { deepEqual, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { limitWarnings } from './limit-warnings.ts';
+import { limitWarnings, processLimits } from './limit-warnings.ts';
 
 const GIB = 2 ** 30;
 const PLAN = { descriptors: 1000, totalSize: 3 * GIB };
@@ -28,4 +28,9 @@ test('more descriptors than there are is another', () => {
     'the descriptor limit is 999, but the capacity asks for 1000: beyond the limit new ' +
       'connections wait; raise it (ulimit -n) or lower --accept-capacity',
   ]);
+});
+
+test('the limits of this process, or Infinity where there is none', () => {
+  const { descriptors, memory } = processLimits();
+  ok(descriptors > 100 && memory > 2 ** 24, `${descriptors} descriptors, ${memory} bytes`);
 });

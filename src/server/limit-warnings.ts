@@ -1,6 +1,6 @@
 // What the capacity promises and the limits of this process would not keep. Control plane.
 
-import { descriptorLimit, memoryLimit } from '../kernel/limits.ts';
+import { descriptorLimit } from '../kernel/limits.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { formatSize } from './memory-plan.ts';
 
@@ -13,7 +13,12 @@ export interface ProcessLimits {
 
 /** Of this process. */
 export function processLimits(): ProcessLimits {
-  return { descriptors: descriptorLimit(), memory: memoryLimit() };
+  // Of its control group, or one around it; 0 when there is none.
+  const memory = process.constrainedMemory();
+  return {
+    descriptors: descriptorLimit(),
+    memory: memory === 0 ? Number.POSITIVE_INFINITY : memory,
+  };
 }
 
 /** What the person who starts the server should know, a line each. */
