@@ -37,6 +37,7 @@ const app = compileApp({
     'GET /throw': delegate('throw'),
     'GET /nothing': delegate('nothing'),
     'GET /teapot': delegate('missing'),
+    'GET /own': delegate('own', { respond: (_result, response) => response.end('respond') }),
   },
   tasks: {
     nothing: () => {},
@@ -45,6 +46,7 @@ const app = compileApp({
       throw new Error('thrown by a task');
     },
     missing: (task: Task) => task.end('gone', 410),
+    own: (task: Task) => task.end(),
   },
 });
 
@@ -159,6 +161,16 @@ test('each result goes to its own connection, with its own status', () => {
   );
   deepEqual(fixture.failed, ['throw']);
   fixture.delegator.assertAllFree();
+});
+
+test('a response of the task’s own is not given to whoever would form one', () => {
+  const fixture = new Fixture(1);
+  const { bench } = fixture;
+  const slot = bench.open();
+  bench.receive(slot, get('/own'));
+  fixture.work();
+  fixture.delegation.runCompletions(256);
+  equal(bench.flush(slot), OK);
 });
 
 test('completions keep to the budget of a tick, and say when there are more', () => {

@@ -222,7 +222,8 @@ export class AcceptThreadDelegation implements TaskDelegation {
       count(this.#counters, Counter.tasksLate);
       this.#onUserCode();
       if (this.#calls.expire(late)) continue;
-      this.cancel(exchange);
+      if (this.#holderOf[exchange] === late) this.#holderOf[exchange] = NONE;
+      this.#abandon(late);
       this.#connections!.tasks.onLate(exchange, generation);
     }
   }

@@ -6,12 +6,20 @@ export interface Thenable {
 
 export function isThenable(value: unknown): value is Thenable {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return false;
-  return typeof (value as Partial<Thenable>).then === 'function';
+  try {
+    return typeof (value as Partial<Thenable>).then === 'function';
+  } catch {
+    // A promise that is resolved with it is rejected with what it throws.
+    return true;
+  }
 }
 
-/** Nobody waits for it: its rejection is not an unhandled one, which would end the thread. */
+/**
+ * Nobody waits for it: its rejection is not an unhandled one, which would end the thread. Control
+ * plane.
+ */
 export function abandon(promise: Thenable): void {
-  promise.then(ignore, ignore);
+  Promise.resolve(promise).then(ignore, ignore);
 }
 
 /** A promise that is rejected, which nobody has to wait for. Control plane. */

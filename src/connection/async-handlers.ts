@@ -37,7 +37,8 @@ export class AsyncHandlers {
     // When the exchange has ended, it has another response.
     // When the server has answered instead, nobody waits for the handler either.
     const isGone = (): boolean => exchange.response !== response || exchange.status !== BY_HANDLER;
-    promise.then(
+    // What throws in its `then` rejects this one, and it settles once.
+    Promise.resolve(promise).then(
       () => {
         if (isGone() || response.ended) return;
         this.#fail(exchange, new Error('an async handler returned without ending its response'));
@@ -50,12 +51,12 @@ export class AsyncHandlers {
   }
 
   /** The status of a handler's failure, which is logged and counted unless it is known. */
-  failureStatus(error: unknown): number {
+  failureStatus(error: unknown, what = 'a handler'): number {
     // A body that was too large or malformed is the peer's fault; that there are too many tasks, or
     // that one takes too long, is counted.
     if (error instanceof ExchangeError && error.status > 0) return error.status;
     if (error instanceof TaskError && error.status > 500) return error.status;
-    this.#log('a handler failed', error);
+    this.#log(`${what} failed`, error);
     count(this.#counters, Counter.handlersFailed);
     return 500;
   }

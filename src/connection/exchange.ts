@@ -133,9 +133,8 @@ export class Exchange implements RequestSource, ResponseSink {
 
   /** True exactly when nothing but the handler is waited for before the response begins. */
   get isAwaitingHandler(): boolean {
-    if (!this.handled || this.status !== BY_HANDLER || this.requestBody?.isWanted === true) {
-      return false;
-    }
+    if (!this.handled || this.delegated || this.status !== BY_HANDLER) return false;
+    if (this.requestBody?.isWanted === true) return false;
     return !this.response.ended && !this.response.streams;
   }
 

@@ -90,6 +90,8 @@ export class Exchanges {
   enqueueCurrent(slot: number): Exchange {
     const exchange = this.current;
     exchange.slot = slot;
+    // Whoever kept what it was given with an earlier request is not to hear of this one.
+    if (exchange.kept && !exchange.handled) exchange.renew();
     exchange.giveTime();
     const last = this.last(slot);
     if (last === undefined) {

@@ -147,6 +147,7 @@ export class RequestSide {
   /** The server answers what the handler could not, or ends the connection if that is too late. */
   fail(exchange: Exchange, error: Error, status: number, reason: number): void {
     const { slot } = exchange;
+    if (exchange.delegated) this.tasks.cancel(exchange);
     exchange.request.fail(error);
     exchange.response.fail(error);
     this.#onUserCode();

@@ -15,7 +15,7 @@ import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable, rejected } from '../base/thenable.ts';
 import { STATUS_OK, tooLarge } from '../delegate/task.ts';
-import { BYTES, JSON_TEXT, sizeOf, TEXT } from '../delegate/task-holders.ts';
+import { BYTES, ENDED, JSON_TEXT, sizeOf, TEXT } from '../delegate/task-holders.ts';
 import type { RequestParser } from '../http/request-parser.ts';
 import { NO_PARAMETERS } from '../http/router.ts';
 import type { AsyncHandlers } from './async-handlers.ts';
@@ -53,7 +53,6 @@ export class TaskSide {
   readonly #counters: Counters;
   readonly #handlers: AsyncHandlers;
   readonly #onUserCode: () => void;
-  readonly #log: (message: string, error?: unknown) => void;
   // By name.
   readonly #tasks: ReadonlyMap<string, number>;
 
@@ -66,7 +65,6 @@ export class TaskSide {
     this.#counters = options.counters;
     this.#handlers = handlers;
     this.#onUserCode = options.onUserCode;
-    this.#log = options.log;
     this.#tasks = new Map(options.app.tasks.map(({ name }, index) => [name, index]));
   }
 
@@ -132,11 +130,17 @@ export class TaskSide {
     }
     exchange.delegated = false;
     const respond = this.#app.responds[exchange.route];
-    if (respond !== undefined && status === STATUS_OK && (kind !== TEXT || size === 0)) {
+    if (respond !== undefined && status === STATUS_OK && kind !== ENDED) {
       this.#respond(exchange, respond, result, offset, size, kind);
     } else if (size > RESULT_AT_ONCE_MAX) {
       this.#answerLarge(exchange, status, result.subarray(offset, offset + size), kind);
     } else this.#answer(exchange, status, result, offset, size, kind);
+  }
+
+  /** Nobody waits for the task of an exchange any more. */
+  cancel(exchange: Exchange): void {
+    exchange.delegated = false;
+    this.#delegation.cancel(exchange.index);
   }
 
   /** The task of an exchange is late: RFC 9110 15.6.5. */
@@ -182,11 +186,9 @@ export class TaskSide {
   #inputFailed(exchange: Exchange, error: unknown): number {
     if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
     const { name } = this.#app.tasks[this.#app.taskIndexes[exchange.route]!]!;
-    this.#log(`the input of task "${name}" failed`, error);
-    count(this.#counters, Counter.handlersFailed);
     exchange.request.fail(FAILED);
     exchange.handled = true;
-    return 500;
+    return this.#handlers.failureStatus(error, `the input of task "${name}"`);
   }
 
   // The result is the response.
@@ -230,18 +232,18 @@ export class TaskSide {
     kind: number,
   ): void {
     const { slot, route } = exchange;
-    exchange.give(this.#app.keeps[route] === 1);
+    // With an input it was given to the same request before, which may still read the body.
+    if (this.#app.inputs[route] === undefined) exchange.give(this.#app.keeps[route] === 1);
     const { response } = exchange;
     response.bind();
+    exchange.giveTime();
     exchange.responding = true;
     this.#onUserCode();
     let goesOn: unknown;
     try {
       goesOn = respond(readResult(result, offset, size, kind), response);
     } catch (error) {
-      this.#log('a handler failed', error);
-      count(this.#counters, Counter.handlersFailed);
-      exchange.fail(500, null);
+      exchange.fail(this.#handlers.failureStatus(error), null);
       response.fail(FAILED);
       exchange.handled = true;
     }

@@ -69,12 +69,14 @@ const STALE_ENTRY = 11;
 const INPUT_KIND = 14;
 const OUTPUT_KIND = 15;
 
-/** An input: the target of a request. An output: text. */
+/** An input: the target of a request. An output: none, the task has returned nothing. */
 export const TEXT = 0;
 export const BYTES = 1;
 export const JSON_TEXT = 2;
 /** An input: no bytes, but a connection, see `hand-off-records.ts`. */
 export const CONNECTION = 3;
+/** An output: that of a response of the task's own. */
+export const ENDED = 4;
 
 const HEADER_SIZE = LINE_WORDS * 4;
 const POISON = 0xa5;
@@ -175,7 +177,7 @@ export class TaskHolders {
     return this.#words[this.#at(holder) + INPUT_KIND]!;
   }
 
-  /** TEXT, BYTES or JSON_TEXT. */
+  /** TEXT, BYTES, JSON_TEXT or ENDED. */
   outputKind(holder: number): number {
     return this.#words[this.#at(holder) + OUTPUT_KIND]!;
   }

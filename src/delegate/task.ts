@@ -8,7 +8,7 @@ import { assert } from '../base/assert.ts';
 import type { ServerOptions } from '../base/options.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 import { NONE } from '../memory/pool.ts';
-import { BYTES, JSON_TEXT, sizeOf, type TaskHolders, TEXT } from './task-holders.ts';
+import { BYTES, ENDED, JSON_TEXT, sizeOf, type TaskHolders, TEXT } from './task-holders.ts';
 
 /** What a task sees of its server. */
 export type TaskServer = { readonly options: ServerOptions };
@@ -127,8 +127,8 @@ export class BoundTask implements Task<unknown> {
       // tidy: allow a mistake in the app
       throw new TypeError('the body of a task is a string or a Uint8Array');
     this.#holders.setStatus(this.#holder, status);
-    if (body !== undefined && !this.#holders.setOutput(this.#holder, body)) {
-      this.#overflow = sizeOf(body);
+    if (!this.#holders.setOutput(this.#holder, body ?? '', ENDED)) {
+      this.#overflow = sizeOf(body!);
       return false;
     }
     this.#ended = true;

@@ -4,6 +4,7 @@
 import { ok } from 'node:assert/strict';
 import type { App } from '../../src/app/app.ts';
 import { compileApp } from '../../src/app/compiled-app.ts';
+import type { Delegation } from '../../src/app/delegation.ts';
 import { delegate } from '../../src/app/delegation.ts';
 import { mayKeep } from '../../src/app/escape.ts';
 import type { Handler } from '../../src/app/handler.ts';
@@ -50,7 +51,7 @@ export function gate<T = void>(): PromiseWithResolvers<T> {
   return Promise.withResolvers<T>();
 }
 
-export type Routes = Record<string, Handler>;
+export type Routes = Record<string, Handler | Delegation<string, unknown>>;
 
 export class ExchangeBench extends ConnectionBench {
   slot: number;
@@ -62,7 +63,7 @@ export class ExchangeBench extends ConnectionBench {
       'GET /slow': delegate('slow'),
       'POST /slow': delegate('slow'),
       'PUT /slow': delegate('other'),
-      ...routes,
+      ...(routes as App['routes']),
     };
     const { fallback, ...rest } = options;
     const tasks = { other: () => {}, slow: () => {} };
