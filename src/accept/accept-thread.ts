@@ -32,13 +32,14 @@ async function start(): Promise<void> {
     const io = openIo(plan.backend, { ...pools, blocksSize: blocksSize(pools) });
     const wakeups = plan.workerWakeups.map((fd) => new Wakeup(fd));
     const listenerFds = [plan.listenerFd];
+    const nodeLoop = new NodeLoop();
     const service = new AcceptService({
       plan,
       app,
       io,
       clock: new SystemClock(),
-      nodeLoop: new NodeLoop(),
-      nextTurn: setImmediate,
+      nodeLoop,
+      nextTurn: nodeLoop.nextTurn,
       wakeWorker: (worker) => wakeups[worker]!.signal(),
       refuseConnections: () => {
         for (const fd of listenerFds) refuseNewConnections(fd);

@@ -334,7 +334,7 @@ export class ResponseSide {
     }
     const limit = sendSide.limit(slot);
     let at = begin;
-    // Who waits until a piece was taken goes on as soon as Node has its turn.
+    // Who waits until a piece was taken goes on behind this tick.
     this.#onUserCode();
     for (let piece = response.piece; piece !== undefined; piece = response.piece) {
       const left = piece.length - response.pieceTaken;

@@ -75,6 +75,7 @@ export class Injector {
           return timeoutMs;
         },
         runMicrotasks: () => {},
+        failForGood: () => {},
       },
       nextTurn: (turn) => {
         this.#turn = turn;

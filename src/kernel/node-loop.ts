@@ -2,6 +2,7 @@
 // exports. No native callback stays registered: one that did would abort the whole process when its
 // thread is ended (`docs/decisions/0003-inside-nodes-loop.md`). Data plane, the constructor apart.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { bind, currentUvLoop } from './ffi.ts';
 
 // libuv takes one argument in most of these. A second, ignored one makes the signature one that
@@ -20,10 +21,15 @@ export const NOTHING_PLANNED = -1;
 export class NodeLoop {
   /** Readable when libuv has I/O of its own, or a message from another thread, to look at. */
   readonly backendFd: number;
+  /** Calls back in Node's next turn, in the async context in which this was made. */
+  readonly nextTurn: (turn: () => void) => void;
   readonly #loop: bigint;
 
   /** Finds the loop of the calling thread. */
   constructor() {
+    // Code of the user may have entered a context of its own by then (`AsyncLocalStorage`).
+    const inContext = AsyncLocalStorage.snapshot();
+    this.nextTurn = (turn) => inContext(setImmediate, turn);
     this.#loop = currentUvLoop();
     this.backendFd = backendFd(this.#loop);
   }
@@ -56,6 +62,12 @@ export class NodeLoop {
    */
   runMicrotasks(): void {
     runQueued?.();
+  }
+
+  /** An application's handlers of uncaught errors are not asked about what is thrown now. */
+  failForGood(): void {
+    process.removeAllListeners('uncaughtException');
+    process.setUncaughtExceptionCaptureCallback(null);
   }
 }
 

@@ -92,6 +92,7 @@ function makeLoop() {
       beginTurn: () => {},
       timeoutMs: () => NOTHING_PLANNED,
       runMicrotasks: () => {},
+      failForGood: () => {},
     },
     nextTurn: () => {},
     counters,

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { readFile } from 'node:fs';
 import type { AddressInfo, Server } from 'node:net';
 import { connect, createServer } from 'node:net';
@@ -311,9 +311,15 @@ test('a loop that is stopped ends its tick, tells its client once, and rests', a
 });
 
 // A loop that is driven step by step, with its own idea of what Node has to do.
-function makeSteps(): { steps: Loop; client: Recorder; node: { timeoutMs: number } } {
+interface Steps {
+  readonly steps: Loop;
+  readonly client: Recorder;
+  readonly node: { timeoutMs: number; turn: () => void };
+}
+
+function makeSteps(): Steps {
   const { loop, counters } = makeLoop([...BACKENDS][0]!);
-  const node = { timeoutMs: NOTHING_PLANNED };
+  const node: Steps['node'] = { timeoutMs: NOTHING_PLANNED, turn: () => {} };
   const steps = new Loop({
     io: loop.io,
     clock: loop.clock,
@@ -325,8 +331,11 @@ function makeSteps(): { steps: Loop; client: Recorder; node: { timeoutMs: number
         client.phases.push('microtasks');
         client.onMicrotasks();
       },
+      failForGood: () => client.phases.push('fails for good'),
     },
-    nextTurn: () => {},
+    nextTurn: (turn) => {
+      node.turn = turn;
+    },
     counters,
     timers: 1,
   });
@@ -370,7 +379,7 @@ function makeIdleSteps(): ReturnType<typeof makeSteps> {
 test('where nothing was said before, it goes on at once, and the thread sleeps', () => {
   const { steps, client } = makeIdleSteps();
   equal(steps.beginTick(), true);
-  deepEqual(client.phases.slice(-3), ['releases', 'microtasks', 'sleep']);
+  deepEqual(client.phases.slice(-4), ['releases', 'microtasks', 'releases', 'sleep']);
   equal(steps.endTick(), true);
   equal(client.phases.filter((phase) => phase === 'microtasks').length, 1);
   steps.io.destroy();
@@ -432,6 +441,41 @@ test('a timer that code of the user sets ends the sleep, and then Node has its t
   steps.io.submitAndWait(true);
   equal(steps.endTick(), false);
   steps.io.destroy();
+});
+
+test('a busy thread asks Node once a millisecond', () => {
+  const { steps, client, node } = makeIdleSteps();
+  client.hasWork = () => true;
+  const begin = performance.now();
+  for (let isSame = true; isSame; isSame = tick(steps)) {
+    ok(performance.now() - begin < 5000, 'Node has its turn');
+    // Each of its ticks takes a millisecond, so that it is not the number of them that counts.
+    if (performance.now() - begin > 3) node.timeoutMs = 0;
+    for (const until = performance.now() + 1; performance.now() < until; );
+  }
+  ok(performance.now() - begin < 30);
+  steps.io.destroy();
+});
+
+test('an error that breaks a tick off ends the thread, one of a microtask need not', () => {
+  for (const [phase, ends] of [
+    ['sends', true],
+    ['microtasks', false],
+  ] as const) {
+    const { steps, client, node } = makeSteps();
+    const error = new Error(`thrown in ${phase}`);
+    const fail = (): never => {
+      throw error;
+    };
+    client.onPhase = (each) => each === 'messages' || (each === phase && fail());
+    if (!ends) client.onMicrotasks = fail;
+    const { turn } = node;
+    node.turn = () => {};
+    throws(turn, error);
+    equal(client.phases.includes('fails for good'), ends);
+    equal(node.turn === turn, !ends);
+    steps.io.destroy();
+  }
 });
 
 test('behind so many ticks with code of the user Node has its turn in any case', () => {

@@ -68,6 +68,8 @@ export interface OuterLoop {
   timeoutMs(): number;
   /** Runs what promises and `process.nextTick` have queued. */
   runMicrotasks(): void;
+  /** What is thrown now ends the thread, whatever the application does with its errors. */
+  failForGood(): void;
 }
 
 export interface LoopOptions {
@@ -110,6 +112,7 @@ export class Loop {
   #watching = false;
   #nodeTimerSet = false;
   #nodeDueMs = 0;
+  #nodeAskedMs = 0;
   #sleepTimerSet = false;
   #sleepTimerMs = 0;
   readonly #spinner = new Spinner();
@@ -196,6 +199,10 @@ export class Loop {
     if (!this.#sleeping && !hasWork) this.#idle(client);
     this.clock.update();
     if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
+    // A busy thread, which asks Node no sooner, asks once a millisecond.
+    if (this.#isNodeUnasked && this.clock.nowMs !== this.#nodeAskedMs && this.#nodeHasWork()) {
+      this.#yield = true;
+    }
     this.#turnTicks++;
     return !this.#yield && (this.#turnTicks < TICKS_PER_TURN || !this.#userCodeRan);
   }
@@ -221,15 +228,22 @@ export class Loop {
   }
 
   #runTurn(): void {
-    if (!this.beginTurn()) return;
+    let isDone = false;
     try {
+      if (!this.beginTurn()) {
+        isDone = true;
+        return;
+      }
       do {
         this.io.submitAndWait(this.beginTick());
       } while (this.endTick());
+      isDone = true;
       this.#nextTurn(this.#turn);
     } finally {
       // Code of the user threw, which the user may have a handler for. The next tick does the rest.
       if (this.#inMicrotasks) this.#nextTurn(this.#turn);
+      // A tick that broke off leaves connections that nobody would ever look at again.
+      else if (!isDone) this.#nodeLoop.failForGood();
       this.#inMicrotasks = false;
     }
   }
@@ -271,7 +285,11 @@ export class Loop {
   // before, microtasks run behind the tick.
   #isUserCodeDone(client: LoopClient): boolean {
     if (this.#isBlocked || this.io.hasSubmissions) return false;
-    if (this.#microtasksDue) this.#runMicrotasks();
+    if (this.#microtasksDue) {
+      this.#runMicrotasks();
+      // What they gave back or delegated is seen to as in phase 6.
+      client.runReleases();
+    }
     if (client.hasWork()) return false;
     if (this.#nodeHasWork()) this.#yield = true;
     return !this.#yield;
@@ -282,6 +300,7 @@ export class Loop {
     this.clock.update();
     const timeoutMs = this.#nodeLoop.timeoutMs();
     this.#isNodeUnasked = timeoutMs === 0;
+    this.#nodeAskedMs = this.clock.nowMs;
     this.#nodeTimerSet = timeoutMs > 0;
     this.#nodeDueMs = (this.clock.nowMs + timeoutMs) | 0;
     return timeoutMs === 0;

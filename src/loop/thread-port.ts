@@ -6,6 +6,10 @@ import type { Command, Report } from '../base/thread-plan.ts';
 
 export class ThreadPort {
   readonly #port: MessagePort;
+  // Keeps the thread alive, as `#port` does unless the application unreferences that: libuv would
+  // say for ever that the thread has to end, and it would never sleep. Not before the application
+  // is loaded: one that waits for nothing ends the thread, and the start.
+  #alive: MessagePort | undefined;
 
   constructor(port: MessagePort) {
     this.#port = port;
@@ -13,6 +17,8 @@ export class ThreadPort {
 
   /** Takes the commands that concern the thread's own work. Those sent before now have waited. */
   listen(onCommand: (command: Command) => void): void {
+    this.#alive = new MessageChannel().port1;
+    this.#alive.ref();
     this.#port.on('message', (command: Command) => {
       if (command.kind === 'report') this.#reportHeap();
       else onCommand(command);
@@ -34,13 +40,18 @@ export class ThreadPort {
   fail(error: unknown): void {
     const code = (error as NodeJS.ErrnoException)?.code ?? '';
     this.report({ kind: 'failed', message: text(error), code });
-    this.#port.close();
+    this.#close();
   }
 
   /** The thread has done what it had to. What its application still keeps open ends with it. */
   end(): void {
     this.report({ kind: 'ended' });
+    this.#close();
+  }
+
+  #close(): void {
     this.#port.close();
+    this.#alive?.close();
   }
 
   #reportHeap(): void {

@@ -113,8 +113,8 @@ export class WorkerService implements LoopClient {
     this.guests.connections!.onCompletion(io);
   }
 
-  // One task, or several within a millisecond of the clock: Node gets its turn between tasks, but a
-  // turn takes longer than a short task. Each is taken when the one before is done, and its result
+  // One task, or several within a millisecond of the clock: then Node is asked whether it has
+  // something to do. Each is taken when the one before is done, and its result
   // is published at once.
   runMessages(): boolean {
     if (this.#blocked) return false;

@@ -29,13 +29,14 @@ async function start(): Promise<void> {
     const io = openIo(plan.backend, { ...plan.pools, blocksSize: blocksSize(plan.pools) });
     const acceptWakeups = plan.acceptWakeups.map((fd) => new Wakeup(fd));
     const workerWakeups = plan.workerWakeups.map((fd) => new Wakeup(fd));
+    const nodeLoop = new NodeLoop();
     const service = new WorkerService({
       plan,
       app,
       io,
       clock: new SystemClock(),
-      nodeLoop: new NodeLoop(),
-      nextTurn: setImmediate,
+      nodeLoop,
+      nextTurn: nodeLoop.nextTurn,
       wakeups: {
         wakeAcceptThread: (thread) => acceptWakeups[thread]!.signal(),
         wakeWorker: (worker) => workerWakeups[worker]!.signal(),

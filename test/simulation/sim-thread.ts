@@ -61,6 +61,8 @@ class SimNodeLoop implements OuterLoop {
   runMicrotasks(): void {
     this.onMicrotasks();
   }
+
+  failForGood(): void {}
 }
 
 /** `blocked`: within a tick, a blocking handler lets the loop run. */
