@@ -19,6 +19,8 @@ import { Counter, count } from '../base/counters.ts';
 import type { Io } from '../io/io.ts';
 import { CLOSE, TIMER, WATCH } from '../io/token.ts';
 import { NONE } from '../memory/pool.ts';
+import type { OuterLoop } from './node-side.ts';
+import { NodeSide } from './node-side.ts';
 import { Spinner } from './spinner.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
@@ -58,20 +60,6 @@ export interface LoopClient {
   onStopped(): void;
 }
 
-/** Node's own loop, in which this one lives. */
-export interface OuterLoop {
-  /** Readable when it has something to look at. */
-  readonly backendFd: number;
-  /** Within the immediate of a turn, before `timeoutMs` is first asked. */
-  beginTurn(): void;
-  /** Milliseconds until it has something to do, 0 when it has, or NOTHING_PLANNED. */
-  timeoutMs(): number;
-  /** Runs what promises and `process.nextTick` have queued. */
-  runMicrotasks(): void;
-  /** What is thrown now ends the thread, whatever the application does with its errors. */
-  failForGood(): void;
-}
-
 export interface LoopOptions {
   readonly io: Io;
   readonly clock: Clock;
@@ -87,7 +75,7 @@ export class Loop {
   readonly io: Io;
   readonly clock: Clock;
   readonly timers: TimerWheel;
-  readonly #nodeLoop: OuterLoop;
+  readonly #node: NodeSide;
   readonly #nextTurn: (turn: () => void) => void;
   readonly #counters: Counters;
   #client: LoopClient | undefined;
@@ -97,22 +85,12 @@ export class Loop {
   #moreWork = false;
   // True exactly when this turn ends after the current tick.
   #yield = false;
-  // True exactly when code of the user ran since Node last had its turn.
-  #userCodeRan = false;
-  // True exactly when it did since Node was last asked what it has to do, or Node had something.
-  #isNodeUnasked = false;
-  // True exactly when it did, and microtasks were not run since.
-  #microtasksDue = false;
-  #inMicrotasks = false;
   // True exactly when code of the user waits in `runUntil`.
   #isBlocked = false;
   // True exactly when the thread sleeps, or may sleep, in phase 7.
   #sleeping = false;
   #turnTicks = 0;
   #watching = false;
-  #nodeTimerSet = false;
-  #nodeDueMs = 0;
-  #nodeAskedMs = 0;
   #sleepTimerSet = false;
   #sleepTimerMs = 0;
   readonly #spinner = new Spinner();
@@ -125,7 +103,7 @@ export class Loop {
   constructor(options: LoopOptions) {
     this.io = options.io;
     this.clock = options.clock;
-    this.#nodeLoop = options.nodeLoop;
+    this.#node = new NodeSide(options.nodeLoop, options.clock);
     this.#nextTurn = options.nextTurn;
     this.#counters = options.counters;
     this.timers = new TimerWheel(options.timers, options.clock.nowMs);
@@ -146,9 +124,7 @@ export class Loop {
 
   /** The client called code of the user, which may have queued something of Node's. */
   userCodeRan(): void {
-    this.#userCodeRan = true;
-    this.#isNodeUnasked = true;
-    this.#microtasksDue = true;
+    this.#node.userCodeRan();
   }
 
   /** Begins a turn. False: the loop was stopped, the client knows, and nothing may follow. */
@@ -158,14 +134,12 @@ export class Loop {
       return false;
     }
     this.#yield = false;
-    this.#microtasksDue = false;
     this.#turnTicks = 0;
     if (!this.#watching) {
-      this.io.watch(this.#nodeLoop.backendFd);
+      this.io.watch(this.#node.backendFd);
       this.#watching = true;
     }
-    this.#nodeLoop.beginTurn();
-    this.#userCodeRan = this.#nodeHasWork();
+    this.#node.beginTurn();
     return true;
   }
 
@@ -194,17 +168,13 @@ export class Loop {
       client.endSleep();
       this.#hasSpun = false;
     }
-    if (this.#microtasksDue) this.#runMicrotasks();
+    if (this.#node.hasMicrotasks) this.#node.runMicrotasks();
     const hasWork = this.#moreWork || this.io.completionsReady > 0 || client.hasWork();
     if (!this.#sleeping && !hasWork) this.#idle(client);
     this.clock.update();
-    if (this.#nodeTimerSet && msBetween(this.clock.nowMs, this.#nodeDueMs) <= 0) this.#yield = true;
-    // A busy thread, which asks Node no sooner, asks once a millisecond.
-    if (this.#isNodeUnasked && this.clock.nowMs !== this.#nodeAskedMs && this.#nodeHasWork()) {
-      this.#yield = true;
-    }
+    if (this.#node.isDue()) this.#yield = true;
     this.#turnTicks++;
-    return !this.#yield && (this.#turnTicks < TICKS_PER_TURN || !this.#userCodeRan);
+    return !this.#yield && (this.#turnTicks < TICKS_PER_TURN || !this.#node.hasUserCode);
   }
 
   /**
@@ -215,8 +185,7 @@ export class Loop {
   runUntil(isDone: () => boolean): void {
     while (!isDone()) {
       this.#yield = false;
-      this.#isNodeUnasked = false;
-      this.#nodeTimerSet = false;
+      this.#node.forget();
       this.#isBlocked = true;
       this.io.submitAndWait(this.beginTick());
       if (this.#sleeping) this.#client!.endSleep();
@@ -240,21 +209,8 @@ export class Loop {
       isDone = true;
       this.#nextTurn(this.#turn);
     } finally {
-      // Code of the user threw, which the user may have a handler for. The next tick does the rest.
-      if (this.#inMicrotasks) this.#nextTurn(this.#turn);
-      // A tick that broke off leaves connections that nobody would ever look at again.
-      else if (!isDone) this.#nodeLoop.failForGood();
-      this.#inMicrotasks = false;
+      if (!isDone && this.#node.mayGoOn()) this.#nextTurn(this.#turn);
     }
-  }
-
-  // What waits for a promise goes on when all that was said before is on its way: it may break its
-  // connection off.
-  #runMicrotasks(): void {
-    this.#inMicrotasks = true;
-    this.#nodeLoop.runMicrotasks();
-    this.#inMicrotasks = false;
-    this.#microtasksDue = false;
   }
 
   #completions(client: LoopClient): void {
@@ -277,33 +233,22 @@ export class Loop {
     // Code of the user may have delegated just now.
     if ((this.#spins || this.#maySpin(client)) && this.#spinner.spin(client)) return;
     this.#hasSpun = true;
-    if (this.#isNodeUnasked && this.#nodeHasWork()) this.#yield = true;
+    if (this.#node.isUnasked && this.#node.hasWork()) this.#yield = true;
   }
 
   // What code of the user has queued is seen to, as far as it can be here, so that the thread may
   // sleep in this tick. False: it may not. Where something is not on its way yet that was said
   // before, microtasks run behind the tick.
-  #isUserCodeDone(client: LoopClient): boolean {
+  #settleUserCode(client: LoopClient): boolean {
     if (this.#isBlocked || this.io.hasSubmissions) return false;
-    if (this.#microtasksDue) {
-      this.#runMicrotasks();
+    if (this.#node.hasMicrotasks) {
+      this.#node.runMicrotasks();
       // What they gave back or delegated is seen to as in phase 6.
       client.runReleases();
     }
     if (client.hasWork()) return false;
-    if (this.#nodeHasWork()) this.#yield = true;
+    if (this.#node.hasWork()) this.#yield = true;
     return !this.#yield;
-  }
-
-  // Asks Node when it wants its next turn. Answers whether it does now.
-  #nodeHasWork(): boolean {
-    this.clock.update();
-    const timeoutMs = this.#nodeLoop.timeoutMs();
-    this.#isNodeUnasked = timeoutMs === 0;
-    this.#nodeAskedMs = this.clock.nowMs;
-    this.#nodeTimerSet = timeoutMs > 0;
-    this.#nodeDueMs = (this.clock.nowMs + timeoutMs) | 0;
-    return timeoutMs === 0;
   }
 
   #maySpin(client: LoopClient): boolean {
@@ -321,7 +266,7 @@ export class Loop {
 
   #prepareSleep(client: LoopClient): boolean {
     if (this.#moreWork || this.#yield) return false;
-    if (this.#isNodeUnasked && !this.#isUserCodeDone(client)) return false;
+    if (this.#node.isUnasked && !this.#settleUserCode(client)) return false;
     this.#spins = this.#maySpin(client);
     if (this.#spins || !client.prepareSleep()) return false;
     count(this.#counters, Counter.sleeps);
@@ -334,10 +279,8 @@ export class Loop {
   #setSleepTimer(): void {
     const nowMs = this.clock.nowMs;
     let delayMs = this.timers.dueInMs(nowMs);
-    if (this.#nodeTimerSet) {
-      const nodeDelayMs = Math.max(0, msBetween(nowMs, this.#nodeDueMs));
-      if (delayMs === NONE || nodeDelayMs < delayMs) delayMs = nodeDelayMs;
-    }
+    const nodeDelayMs = this.#node.dueInMs();
+    if (delayMs === NONE || (nodeDelayMs !== NONE && nodeDelayMs < delayMs)) delayMs = nodeDelayMs;
     if (delayMs === NONE) return;
     const dueMs = (nowMs + delayMs) | 0;
     if (this.#sleepTimerSet && msBetween(this.#sleepTimerMs, dueMs) >= 0) return;

@@ -15,8 +15,9 @@ import type { Wakeups } from '../delegate/sleepers.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
 import { TaskRunner } from '../delegate/task-runner.ts';
 import type { Io } from '../io/io.ts';
-import type { LoopClient, OuterLoop } from '../loop/loop.ts';
+import type { LoopClient } from '../loop/loop.ts';
 import { Loop } from '../loop/loop.ts';
+import type { OuterLoop } from '../loop/node-side.ts';
 import { NONE } from '../memory/pool.ts';
 import { Guests } from './guests.ts';
 

@@ -5,7 +5,8 @@ import { AcceptService, type AcceptServiceOptions } from '../../src/accept/accep
 import { AssertionError } from '../../src/base/assert.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Command } from '../../src/base/thread-plan.ts';
-import type { Loop, OuterLoop } from '../../src/loop/loop.ts';
+import type { Loop } from '../../src/loop/loop.ts';
+import type { OuterLoop } from '../../src/loop/node-side.ts';
 import { WorkerService, type WorkerServiceOptions } from '../../src/worker/worker-service.ts';
 import type { Kernel } from './kernel.ts';
 import { NodeTurns } from './node-turn.ts';
