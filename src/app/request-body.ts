@@ -5,7 +5,7 @@
 // Made when a handler asks for a body, and only then. Control plane: what it allocates is the
 // handler's choice, and bounded by what the handler asked for.
 
-import { abandon } from '../base/thenable.ts';
+import { abandon, rejected } from '../base/thenable.ts';
 import { ExchangeError } from './exchange-error.ts';
 
 /** Who receives the body: it is told when the handler wants more of it, or none of it. */
@@ -80,11 +80,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   /** All of it, unless it is larger than `sizeMax` bytes. @throws ExchangeError */
   whole(sizeMax: number): Promise<Uint8Array> {
-    if (this.#begun) return Promise.reject(new Error('the body of a request is read once'));
+    if (this.#begun) return rejected(new Error('the body of a request is read once'));
     this.#begun = true;
-    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#error !== undefined) return rejected(this.#error);
     if (this.#ended) return Promise.resolve(NOTHING);
-    if (this.#source.bodyLeft > sizeMax) return Promise.reject(tooLarge(sizeMax));
+    if (this.#source.bodyLeft > sizeMax) return rejected(tooLarge(sizeMax));
     const whole = Promise.withResolvers<Uint8Array>();
     abandon(whole.promise);
     this.#whole = whole;

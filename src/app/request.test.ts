@@ -1,4 +1,4 @@
-import { deepEqual, equal, fail, throws } from 'node:assert/strict';
+import { deepEqual, equal, fail, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { REQUEST_LIMITS } from '../http/request-limits.ts';
 import { PARSE_COMPLETE, RequestParser } from '../http/request-parser.ts';
@@ -134,4 +134,19 @@ test('the query is decoded, each request has its own', () => {
   equal(request.query, request.query);
   equal(bound(requestLine('GET', '/a')).query.size, 0);
   equal(request.peer, undefined);
+});
+
+test('a body that is no JSON, or is read twice, is no unhandled rejection', async (context) => {
+  const unhandled = context.mock.fn();
+  process.on('unhandledRejection', unhandled);
+  context.after(() => process.off('unhandledRejection', unhandled));
+  const request = bound('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n{bad');
+  const json = request.json();
+  const text = request.text();
+  request.body.push(Buffer.from('{bad'), 0, 4);
+  request.body.end();
+  await new Promise((resolve) => setImmediate(resolve));
+  equal(unhandled.mock.callCount(), 0);
+  await rejects(json, { name: 'ExchangeError', status: 400 });
+  await rejects(text, /is read once/);
 });

@@ -3,6 +3,7 @@
 // readable until the response ends. Data plane is `bind`; the strings that a handler asks for are
 // its own choice of allocation.
 
+import { abandonable } from '../base/thenable.ts';
 import { ascii } from '../http/characters.ts';
 import { Fields } from '../http/fields.ts';
 import { METHOD_NAMES, METHOD_OTHER } from '../http/method.ts';
@@ -240,11 +241,11 @@ export class BoundRequest implements Request, TaskCaller {
   }
 
   text(): Promise<string> {
-    return this.bytes().then(utf8);
+    return abandonable(this.bytes().then(utf8));
   }
 
   json(): Promise<unknown> {
-    return this.text().then(parse);
+    return abandonable(this.text().then(parse));
   }
 
   // Control plane: who awaits a task allocates.

@@ -22,11 +22,15 @@ export function abandon(promise: Thenable): void {
   Promise.resolve(promise).then(ignore, ignore);
 }
 
-/** A promise that is rejected, which nobody has to wait for. Control plane. */
-export function rejected(error: Error): Promise<never> {
-  const promise = Promise.reject(error);
+/** The promise, which whoever is given it may abandon. Control plane. */
+export function abandonable<T>(promise: Promise<T>): Promise<T> {
   abandon(promise);
   return promise;
+}
+
+/** A promise that is rejected, which nobody has to wait for. Control plane. */
+export function rejected(error: Error): Promise<never> {
+  return abandonable(Promise.reject(error));
 }
 
 function ignore(): void {}

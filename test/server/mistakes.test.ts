@@ -1,0 +1,56 @@
+// What an application does wrong costs its own request, and never a thread with its connections.
+
+import { equal } from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { HttpPeer, request } from '../support/http-peer.ts';
+import { sharedServer } from '../support/server-process.ts';
+
+const APP = fileURLToPath(new URL('../support/mistakes-app.ts', import.meta.url));
+const server = sharedServer([APP, '-A', '1', '-w', '1', '-C', '100', '--body-limit', '5000']);
+
+function post(target: string, size: number, body: string): string {
+  return request(target, 'POST', `Content-Length: ${size}`) + body;
+}
+
+/** Another connection of the same thread, which must not notice anything. */
+async function bystander(t: TestContext): Promise<HttpPeer> {
+  const peer = await HttpPeer.open(t, server().port);
+  equal((await peer.ask(request('/fast'))).status, 200);
+  return peer;
+}
+
+describe('a body that is awaited when it has failed already', () => {
+  for (const kind of ['json', 'text', 'bytes']) {
+    test(`is a 413 when it is too large: ${kind}`, async (t) => {
+      const other = await bystander(t);
+      const peer = await HttpPeer.open(t, server().port);
+      await peer.send(post(`/late/${kind}`, 5001, 'x'));
+      await other.ask(request('/fast'));
+      await other.ask(request('/go'));
+      equal((await peer.response()).status, 413);
+      equal((await other.ask(request('/fast'))).status, 200);
+    });
+
+    test(`costs nothing when its client has gone: ${kind}`, async (t) => {
+      const other = await bystander(t);
+      const peer = await HttpPeer.open(t, server().port);
+      await peer.send(post(`/late/${kind}`, 100, '{"a"'));
+      peer.endSending();
+      equal((await peer.response()).status, 400);
+      equal((await other.ask(request('/fast'))).status, 200);
+      equal((await other.ask(request('/go'))).status, 200);
+    });
+  }
+
+  test('is a 400 when it is not JSON', async (t) => {
+    const other = await bystander(t);
+    const peer = await HttpPeer.open(t, server().port);
+    await peer.send(post('/late/json', 4, '{bad'));
+    await other.ask(request('/fast'));
+    await other.ask(request('/go'));
+    equal((await peer.response()).status, 400);
+    equal((await peer.ask(request('/fast'))).status, 200);
+  });
+});

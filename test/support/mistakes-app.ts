@@ -1,0 +1,32 @@
+// An application that makes mistakes: each may cost its own request, and nothing else.
+
+import { defineApp } from '../../src/index.ts';
+
+let go = Promise.withResolvers<void>();
+
+export default defineApp({
+  routes: {
+    'GET /fast': (_request, response) => response.end(),
+    // What waits for it goes on.
+    'GET /go': (_request, response) => {
+      go.resolve();
+      go = Promise.withResolvers<void>();
+      response.end();
+    },
+    'POST /late/json': async (request, response) => {
+      const body = request.json();
+      await go.promise;
+      response.json(await body);
+    },
+    'POST /late/text': async (request, response) => {
+      const body = request.text();
+      await go.promise;
+      response.end(await body);
+    },
+    'POST /late/bytes': async (request, response) => {
+      const body = request.bytes();
+      await go.promise;
+      response.end(await body);
+    },
+  },
+});
