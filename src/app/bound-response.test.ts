@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { RESPONSE_SINK } from '../../test/support/unit-response-sink.ts';
-import { hasContent, STATUS_CODES } from '../http/status.ts';
+import { hasContent } from '../http/status.ts';
 import { BoundResponse } from './bound-response.ts';
 
 function bound(): BoundResponse {
@@ -39,7 +39,7 @@ test('a response that is bound again knows nothing of the one before', () => {
 });
 
 test('every final status is accepted, with a body unless it has no content', () => {
-  for (const status of STATUS_CODES.filter((each) => each >= 200)) {
+  for (let status = 200; status <= 599; status++) {
     bound().end(undefined, status);
     if (!hasContent(status)) throws(() => bound().end('x', status), /has no body/);
     else bound().end('x', status);
@@ -47,7 +47,7 @@ test('every final status is accepted, with a body unless it has no content', () 
 });
 
 test('a status that is none is refused, and the response can still be ended', () => {
-  for (const status of [0, 100, 101, 199, 209, 512, 599, 600, -200, 200.5, Number.NaN]) {
+  for (const status of [0, 100, 101, 199, 600, -200, 200.5, Number.NaN]) {
     const response = bound();
     throws(() => response.end('x', status), RangeError);
     throws(() => response.end(undefined, status), RangeError);

@@ -94,7 +94,7 @@ export class BoundResponse implements Response {
   set status(status: number) {
     this.#checkOpen();
     if (!isFinalStatus(status)) {
-      throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
+      throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 599');
     }
     this.#status = status;
   }

@@ -18,7 +18,10 @@ export interface UpgradeOptions {
  * application's protocols.
  */
 export interface Response<Protocols extends string = string> {
-  /** The status of the response, 200 if nobody says otherwise. Set before the first byte. */
+  /**
+   * The status of the response, 200 if nobody says otherwise. Set before the first byte. It is a
+   * final one, 200 to 599; one that is not registered is sent with an empty reason phrase.
+   */
   status: number;
   /** True exactly when it has ended or begun, or the peer has gone: then it is what it is. */
   readonly begun: boolean;

@@ -24,7 +24,7 @@ export class StaticResponse {
       throw new TypeError('the body of a response is a string or a Uint8Array');
     }
     if (!isFinalStatus(status)) {
-      throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 511');
+      throw new RangeError('the status of a response is a final one of RFC 9110, 200 to 599');
     }
     if (body.length > 0 && !hasContent(status)) {
       throw new RangeError('a response with 204, 205 or 304 has no body');

@@ -183,7 +183,7 @@ const MISTAKES: Record<string, Handler> = {
     throw new Error('afterwards');
   },
   'answers with an interim status': (_request, given) => given.end('', 101),
-  'answers with a status of no meaning': (_request, given) => given.end(undefined, 599),
+  'answers with a status of no meaning': (_request, given) => given.end(undefined, 600),
   'answers with a fraction': (_request, given) => given.end('', 200.5),
   'answers 204 with a body': (_request, given) => given.end('x', 204),
   'answers with an object': (_request, given) => given.end({} as unknown as string),

@@ -102,10 +102,18 @@ test('the target is that of the task now bound', () => {
 test('a wrong status or body is a clear error and does not end the task', () => {
   const { task } = create('/');
   for (const status of [99, 100, 600, 200.5, NaN])
-    throws(() => task.end('', status), /a final one of RFC 9110/);
+    throws(() => task.end('', status), /a final one of RFC 9110, 200 to 599/);
   throws(() => task.end(42 as unknown as string), /string or a Uint8Array/);
   throws(() => task.end(null as unknown as string), /string or a Uint8Array/);
   equal(task.end('now'), true);
+});
+
+test('a task ends with any final status, registered or not', () => {
+  for (const status of [200, 299, 420, 499, 599]) {
+    const { task, holders } = create('/');
+    equal(task.end('text', status), true);
+    equal(holders.status(0), status);
+  }
 });
 
 test('an input is a value of JSON, or bytes where they lie; then there is no target', () => {

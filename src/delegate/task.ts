@@ -44,10 +44,11 @@ export interface Task<Input = never> {
    */
   outputBytes(size: number): Uint8Array<SharedArrayBuffer>;
   /**
-   * Ends the task with a response of its own: what the function returns is ignored then. Answers
-   * false when the body is larger than a task holder: the task has not ended then and may try a
-   * smaller one; if it does not, its status is 500. A function that returns nothing without a call
-   * of `end` ends its task with status 200 and no body.
+   * Ends the task with a response of its own, whose status is a final one, 200 to 599: what the
+   * function returns is ignored then. Answers false when the body is larger than a task holder: the
+   * task has not ended then and may try a smaller one; if it does not, its status is 500. A
+   * function that returns nothing without a call of `end` ends its task with status 200 and no
+   * body.
    */
   end(body?: string | Uint8Array, status?: number): boolean;
 }
@@ -119,7 +120,7 @@ export class BoundTask implements Task<unknown> {
     this.#checkNotEnded();
     if (!isFinalStatus(status))
       // tidy: allow a mistake in the app
-      throw new RangeError('the status of a task is a final one of RFC 9110, 200 to 511');
+      throw new RangeError('the status of a task is a final one of RFC 9110, 200 to 599');
     if (body !== undefined && !hasContent(status))
       // tidy: allow a mistake in the app
       throw new RangeError('a response with status 204, 205 or 304 has no body');

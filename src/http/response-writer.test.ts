@@ -84,6 +84,18 @@ test('every status has its line', () => {
   }
 });
 
+test('a status that is not registered has an empty phrase, behind its space: RFC 9112 4', () => {
+  equal(
+    written((writer) => writer.empty(AT, 299, CONNECTION_DEFAULT)),
+    `HTTP/1.1 299 \r\n${DATE}Content-Length: 0\r\n\r\n`,
+  );
+  equal(
+    written((writer) => writer.error(AT, 499, CONNECTION_DEFAULT, false, null)),
+    `HTTP/1.1 499 \r\n${DATE}Content-Type: text/plain; charset=utf-8\r\n` +
+      'Content-Length: 17\r\n\r\n499 Client Error\n',
+  );
+});
+
 test('1xx, 204 and 304 have no Content-Length: RFC 9110 8.6', () => {
   for (const status of [100, 101, 103, 204, 304]) {
     equal(
@@ -238,7 +250,7 @@ test('misuse is asserted: no space, no such status, content where none may be', 
   const many = new Uint8Array(RESPONSE_FIELDS_SIZE_MAX + 1);
   throws(() => writer.head(0, 200, CONNECTION_DEFAULT, 0, null, many, 0, many.length), /fields of/);
   throws(() => writer.error(0, 400, CONNECTION_DEFAULT, false, extra), /its space/);
-  throws(() => writer.empty(0, 299, CONNECTION_DEFAULT), /a reason phrase/);
+  throws(() => writer.empty(0, 600, CONNECTION_DEFAULT), /within its range/);
   throws(() => writer.empty(0, 99, CONNECTION_DEFAULT), /within its range/);
   throws(() => writer.empty(0, 200, 3), /connection has a code/);
   throws(() => writer.head(0, 204, CONNECTION_DEFAULT, 1, null), /no content/);

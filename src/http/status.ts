@@ -6,8 +6,9 @@
 
 import { assert } from '../base/assert.ts';
 
+/** RFC 9110 section 15: codes beyond are none. */
 export const STATUS_MIN = 100;
-export const STATUS_MAX = 511;
+export const STATUS_MAX = 599;
 
 const REASONS: Readonly<Record<number, string>> = {
   100: 'Continue',
@@ -77,9 +78,12 @@ const REASONS: Readonly<Record<number, string>> = {
 /** All codes that have a phrase, in ascending order. */
 export const STATUS_CODES: readonly number[] = Object.keys(REASONS).map(Number);
 
-/** True exactly when a final response, not an interim one, may have this status: RFC 9110 15. */
+/**
+ * True exactly when a final response, not an interim one, may have this status, be it registered or
+ * not: RFC 9110 15.
+ */
 export function isFinalStatus(status: number): boolean {
-  return status >= 200 && REASONS[status] !== undefined;
+  return Number.isInteger(status) && status >= 200 && status <= STATUS_MAX;
 }
 
 /** True exactly when a response with this status may have content: RFC 9110 6.4.1, 15.3.6. */
@@ -92,9 +96,14 @@ export function isContentLengthAllowed(status: number): boolean {
   return status >= 200 && status !== 204;
 }
 
-/** The reason phrase of a status code that has one. */
+/** The reason phrase of a status code; empty, RFC 9112 4, for one that is not registered. */
 export function reasonPhrase(status: number): string {
-  const reason = REASONS[status];
-  assert(reason !== undefined, 'a status has a reason phrase');
-  return reason;
+  assert(status >= STATUS_MIN && status <= STATUS_MAX, 'a status is within its range');
+  return REASONS[status] ?? '';
+}
+
+/** What an error status means: its reason phrase, or the name of its class, RFC 9110 15.5, 15.6. */
+export function errorPhrase(status: number): string {
+  assert(status >= 400, 'an error response has an error status');
+  return reasonPhrase(status) || (status < 500 ? 'Client Error' : 'Server Error');
 }

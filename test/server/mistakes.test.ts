@@ -54,3 +54,16 @@ describe('a body that is awaited when it has failed already', () => {
     equal((await peer.ask(request('/fast'))).status, 200);
   });
 });
+
+test('a status need not be registered: RFC 9110 section 15', async (t) => {
+  const peer = await HttpPeer.open(t, server().port);
+  for (const status of [299, 399, 420, 499, 599]) {
+    await peer.send(request(`/status/${status}`));
+    equal((await peer.response()).status, status);
+    await peer.send(request(`/task/status/${status}`));
+    equal((await peer.response()).status, status);
+  }
+  equal((await peer.ask(request('/static'))).status, 420);
+  equal((await peer.ask(request('/status/600'))).status, 500);
+  equal((await peer.ask(request('/task/status/600'))).status, 500);
+});

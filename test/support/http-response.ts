@@ -30,7 +30,7 @@ export function parseResponse(
   const headEnd = bytes.indexOf('\r\n\r\n');
   if (headEnd < 0) return undefined;
   const [statusLine, ...lines] = bytes.toString('latin1', 0, headEnd).split('\r\n');
-  const status = Number(/^HTTP\/1\.1 (\d{3}) [A-Z]/.exec(statusLine!)?.[1]);
+  const status = Number(/^HTTP\/1\.1 (\d{3}) ([A-Z]|$)/.exec(statusLine!)?.[1]);
   if (Number.isNaN(status)) throw new Error(`no status line: ${JSON.stringify(statusLine)}`);
   const fields = parseFields(lines);
   const content = contentOf(bytes, headEnd + 4, status, fields, method, ended);

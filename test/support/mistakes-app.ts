@@ -1,6 +1,7 @@
 // An application that makes mistakes: each may cost its own request, and nothing else.
 
-import { defineApp } from '../../src/index.ts';
+import type { Task } from '../../src/index.ts';
+import { defineApp, delegate, staticResponse } from '../../src/index.ts';
 
 let go = Promise.withResolvers<void>();
 
@@ -13,6 +14,12 @@ export default defineApp({
       go = Promise.withResolvers<void>();
       response.end();
     },
+    'GET /status/:status': (request, response) =>
+      response.end('text', Number(request.param('status'))),
+    'GET /task/status/:status': delegate('status', {
+      input: (request) => Number(request.param('status')),
+    }),
+    'GET /static': staticResponse('text', { status: 420 }),
     'POST /late/json': async (request, response) => {
       const body = request.json();
       await go.promise;
@@ -27,6 +34,11 @@ export default defineApp({
       const body = request.bytes();
       await go.promise;
       response.end(await body);
+    },
+  },
+  tasks: {
+    status: (task: Task<number>) => {
+      task.end('text', task.input);
     },
   },
 });
