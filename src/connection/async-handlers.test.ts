@@ -19,6 +19,7 @@ import { ExchangeError } from '../app/exchange-error.ts';
 import type { Handler } from '../app/handler.ts';
 import type { Request } from '../app/request.ts';
 import type { Response } from '../app/response.ts';
+import { TaskError } from '../app/task-error.ts';
 import { ECONNRESET } from '../kernel/errno.ts';
 import { OPEN, SUSPENDED } from './connection-table.ts';
 import { PIPELINED_MAX } from './exchanges.ts';
@@ -197,6 +198,49 @@ for (const [name, handler] of Object.entries(MISTAKES)) {
     equal(bench.count('handlersFailed'), 1);
     equal(bench.count('responses5xx'), 1);
     equal(await bench.ask(get('/wrong', 'HEAD')), FAILED.slice(0, FAILED.indexOf('\r\n\r\n') + 4));
+    bench.close();
+  });
+}
+
+for (const [name, fail] of Object.entries({
+  throws: (error: Error): never => {
+    throw error;
+  },
+  rejects: (error: Error) => Promise.reject(error),
+})) {
+  test(`a handler that ${name} with an error status is answered with it`, async () => {
+    let error: Error | undefined;
+    const bench = new ExchangeBench({ 'GET /wrong': () => fail(error!) });
+    for (const [status, line] of [
+      [400, '400 Bad Request'],
+      [499, '499 '],
+      [503, '503 Service Unavailable'],
+      [599, '599 '],
+    ] as const) {
+      for (const each of [
+        new ExchangeError('chosen', status),
+        new TaskError('task', 'failed', 'chosen', status),
+      ]) {
+        error = each;
+        const text = await bench.ask(get('/wrong') + get('/fast'));
+        deepEqual([text.split('\r\n')[0], text.endsWith(OK)], [`HTTP/1.1 ${line}`, true]);
+      }
+    }
+    deepEqual(bench.logged, []);
+    bench.close();
+  });
+
+  test(`a handler that ${name} with what is no error status has failed`, async () => {
+    let error: Error | undefined;
+    const bench = new ExchangeBench({ 'GET /wrong': () => fail(error!) });
+    const statuses = [0, -1, 1, 100, 200, 302, 399, 404.5, 600, 1e9, Number.NaN, '404' as never];
+    for (const status of statuses) {
+      error = new ExchangeError('no status', status);
+      equal(await bench.ask(get('/wrong') + get('/fast')), FAILED + OK);
+      error = new TaskError('task', 'failed', 'no status', status);
+      equal(await bench.ask(get('/wrong') + get('/fast')), FAILED + OK);
+    }
+    equal(bench.logged.length, 2 * statuses.length);
     bench.close();
   });
 }

@@ -7,9 +7,12 @@ import { TaskError } from '../app/task-error.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import type { Thenable } from '../base/thenable.ts';
+import { isErrorStatus } from '../http/status.ts';
 import { HANDLER_FAILED } from './close-reason.ts';
 import type { Exchange } from './exchange.ts';
 import { BY_HANDLER } from './exchange.ts';
+
+const FAILED = 500;
 
 /** Who answers instead of a handler that failed. */
 export interface FailureSink {
@@ -54,11 +57,12 @@ export class AsyncHandlers {
   failureStatus(error: unknown, what = 'a handler'): number {
     // A body that was too large or malformed is the peer's fault; that there are too many tasks, or
     // that one takes too long, is counted.
-    if (error instanceof ExchangeError && error.status > 0) return error.status;
-    if (error instanceof TaskError && error.status > 500) return error.status;
+    const isKnown =
+      error instanceof ExchangeError || (error instanceof TaskError && error.status !== FAILED);
+    if (isKnown && isErrorStatus(error.status)) return error.status;
     this.#log(`${what} failed`, error);
     count(this.#counters, Counter.handlersFailed);
-    return 500;
+    return FAILED;
   }
 
   #fail(exchange: Exchange, error: unknown): void {

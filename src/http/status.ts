@@ -86,6 +86,11 @@ export function isFinalStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= STATUS_MAX;
 }
 
+/** True exactly when it tells of an error, be it registered or not: RFC 9110 15.5, 15.6. */
+export function isErrorStatus(status: number): boolean {
+  return isFinalStatus(status) && status >= 400;
+}
+
 /** True exactly when a response with this status may have content: RFC 9110 6.4.1, 15.3.6. */
 export function hasContent(status: number): boolean {
   return isContentLengthAllowed(status) && status !== 205 && status !== 304;

@@ -67,3 +67,14 @@ test('a status need not be registered: RFC 9110 section 15', async (t) => {
   equal((await peer.ask(request('/status/600'))).status, 500);
   equal((await peer.ask(request('/task/status/600'))).status, 500);
 });
+
+test('an error has the status that it says, or is a 500', async (t) => {
+  const other = await bystander(t);
+  const peer = await HttpPeer.open(t, server().port);
+  for (const status of [0, 100, 302, 404, 499, 600]) {
+    const expected = status < 400 || status > 599 ? 500 : status;
+    equal((await peer.ask(request(`/error/${status}`))).status, expected);
+    equal((await peer.ask(request(`/error/late/${status}`))).status, expected);
+  }
+  equal((await other.ask(request('/fast'))).status, 200);
+});

@@ -1,7 +1,7 @@
 // An application that makes mistakes: each may cost its own request, and nothing else.
 
 import type { Task } from '../../src/index.ts';
-import { defineApp, delegate, staticResponse } from '../../src/index.ts';
+import { defineApp, delegate, ExchangeError, staticResponse } from '../../src/index.ts';
 
 let go = Promise.withResolvers<void>();
 
@@ -19,6 +19,13 @@ export default defineApp({
     'GET /task/status/:status': delegate('status', {
       input: (request) => Number(request.param('status')),
     }),
+    'GET /error/:status': (request) => {
+      throw new ExchangeError('on purpose', Number(request.param('status')));
+    },
+    'GET /error/late/:status': async (request) => {
+      await null;
+      throw new ExchangeError('on purpose', Number(request.param('status')));
+    },
     'GET /static': staticResponse('text', { status: 420 }),
     'POST /late/json': async (request, response) => {
       const body = request.json();
