@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { errorText } from '../base/error-text.ts';
 import { MODULE_EXTENSION, prepareModules } from '../base/modules.ts';
 import { useCompileCache } from '../server/compile-cache.ts';
 import { formatSize } from '../server/memory-plan.ts';
@@ -133,7 +134,7 @@ try {
     log(error.message);
     process.exitCode = error.exitCode;
   } else {
-    log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    log(errorText(error));
     process.exitCode = EXIT_FAILURE;
   }
   // Threads that still run would keep the process alive.

@@ -447,3 +447,22 @@ test('a peer that ends while its handler runs gets the response', async () => {
   bench.closed();
   equal(bench.count('closedByPeer'), 1);
 });
+
+test('what is no error is told to those who wait as one', async () => {
+  for (const [thrown, message] of [
+    [Object.create(null), '[Object: null prototype] {}'],
+    ['text', 'text'],
+  ]) {
+    let signal: AbortSignal | undefined;
+    const bench = new ExchangeBench({
+      'GET /wrong': async (request) => {
+        signal = request.signal;
+        await turn();
+        throw thrown;
+      },
+    });
+    equal(await bench.ask(get('/wrong')), FAILED);
+    equal((signal!.reason as Error).message, message);
+    bench.close();
+  }
+});

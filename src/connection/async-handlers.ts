@@ -6,6 +6,7 @@ import { ExchangeError } from '../app/exchange-error.ts';
 import { TaskError } from '../app/task-error.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
+import { errorText } from '../base/error-text.ts';
 import type { Thenable } from '../base/thenable.ts';
 import { isErrorStatus } from '../http/status.ts';
 import { HANDLER_FAILED } from './close-reason.ts';
@@ -67,7 +68,7 @@ export class AsyncHandlers {
 
   #fail(exchange: Exchange, error: unknown): void {
     const status = this.failureStatus(error);
-    const reason = error instanceof Error ? error : new Error(String(error));
+    const reason = error instanceof Error ? error : new Error(errorText(error));
     this.#sink.fail(exchange, reason, status, HANDLER_FAILED);
   }
 

@@ -2,6 +2,7 @@
 
 import { getHeapStatistics } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
+import { errorText } from '../base/error-text.ts';
 import type { Command, Report } from '../base/thread-plan.ts';
 
 export class ThreadPort {
@@ -32,14 +33,14 @@ export class ThreadPort {
   log(message: string, error?: unknown): void {
     this.report({
       kind: 'log',
-      message: error === undefined ? message : `${message}: ${text(error)}`,
+      message: error === undefined ? message : `${message}: ${errorText(error)}`,
     });
   }
 
   /** The thread cannot start; the main thread says why, and ends. */
   fail(error: unknown): void {
     const code = (error as NodeJS.ErrnoException)?.code ?? '';
-    this.report({ kind: 'failed', message: text(error), code });
+    this.report({ kind: 'failed', message: errorText(error), code });
     this.#close();
   }
 
@@ -69,8 +70,4 @@ function heapStatistics(): { used_heap_size: number; total_allocated_bytes: numb
   return getHeapStatistics() as ReturnType<typeof getHeapStatistics> & {
     total_allocated_bytes: number;
   };
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,6 +1,6 @@
 // What an application does wrong costs its own request, and never a thread with its connections.
 
-import { equal } from 'node:assert/strict';
+import { doesNotMatch, equal, match } from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,10 @@ const server = sharedServer([APP, '-A', '1', '-w', '1', '-C', '100', '--body-lim
 
 function post(target: string, size: number, body: string): string {
   return request(target, 'POST', `Content-Length: ${size}`) + body;
+}
+
+function portOf(protocol: string): number {
+  return Number(new RegExp(`${protocol} on port (\\d+)`).exec(server().readyLine)![1]);
 }
 
 /** Another connection of the same thread, which must not notice anything. */
@@ -77,4 +81,30 @@ test('an error has the status that it says, or is a 500', async (t) => {
     equal((await peer.ask(request(`/error/late/${status}`))).status, expected);
   }
   equal((await other.ask(request('/fast'))).status, 200);
+});
+
+describe('whatever is thrown costs its own request, and is logged', () => {
+  for (const what of ['null', 'symbol', 'object', 'stack', 'message']) {
+    test(what, async (t) => {
+      const other = await bystander(t);
+      const peer = await HttpPeer.open(t, server().port);
+      for (const where of ['throws', 'rejects', 'task/throws', 'task/rejects', 'loop', 'block']) {
+        equal((await peer.ask(request(`/${where}/${what}`))).status, 500, where);
+      }
+      await peer.send(request(`/streams/${what}`));
+      match((await peer.rest()).bytes, /begun\r\n$/);
+      const raw = await HttpPeer.open(t, portOf('throws'));
+      await raw.send(what);
+      equal((await raw.rest()).bytes, '');
+      equal((await other.ask(request('/fast'))).status, 200);
+    });
+  }
+
+  test('no thread has died', async () => {
+    const { program } = server();
+    await program.output(({ stderr }) =>
+      /a handler failed: Symbol/.test(stderr) ? true : undefined,
+    );
+    doesNotMatch(program.stderr, /died/);
+  });
 });

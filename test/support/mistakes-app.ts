@@ -1,7 +1,35 @@
 // An application that makes mistakes: each may cost its own request, and nothing else.
 
 import type { Task } from '../../src/index.ts';
-import { defineApp, delegate, ExchangeError, staticResponse } from '../../src/index.ts';
+import {
+  defineApp,
+  delegate,
+  ExchangeError,
+  handOff,
+  onLoop,
+  staticResponse,
+} from '../../src/index.ts';
+
+function unusual(what: string): unknown {
+  if (what === 'null') return null;
+  if (what === 'symbol') return Symbol('on purpose');
+  if (what === 'object') return Object.create(null);
+  const error = new Error('on purpose');
+  const get = (): never => {
+    throw new Error('of a getter');
+  };
+  if (what === 'message') Reflect.set(error, 'stack', undefined);
+  return Object.defineProperty(error, what, { get });
+}
+
+function fail(what: string): never {
+  throw unusual(what);
+}
+
+async function failLater(what: string): Promise<void> {
+  await null;
+  fail(what);
+}
 
 let go = Promise.withResolvers<void>();
 
@@ -26,6 +54,16 @@ export default defineApp({
       await null;
       throw new ExchangeError('on purpose', Number(request.param('status')));
     },
+    'GET /throws/:what': (request) => fail(request.param('what')),
+    'GET /rejects/:what': (request) => failLater(request.param('what')),
+    'GET /streams/:what': async (request, response) => {
+      await response.write('begun');
+      fail(request.param('what'));
+    },
+    'GET /task/throws/:what': delegate('throws', { input: (request) => request.param('what') }),
+    'GET /task/rejects/:what': delegate('rejects', { input: (request) => request.param('what') }),
+    'GET /loop/:what': handOff('loop'),
+    'GET /block/:what': handOff('block'),
     'GET /static': staticResponse('text', { status: 420 }),
     'POST /late/json': async (request, response) => {
       const body = request.json();
@@ -44,8 +82,17 @@ export default defineApp({
     },
   },
   tasks: {
+    throws: (task: Task<string>) => fail(task.input),
+    rejects: (task: Task<string>) => failLater(task.input),
     status: (task: Task<number>) => {
       task.end('text', task.input);
     },
+  },
+  connections: {
+    loop: onLoop((request) => fail(request.param('what'))),
+    block: (connection) => fail(connection.request.param('what')),
+  },
+  protocols: {
+    throws: { port: 0, onData: (_connection, bytes) => fail(Buffer.from(bytes).toString()) },
   },
 });
