@@ -5,12 +5,9 @@
 import type { NamedProtocol } from '../app/compiled-app.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { Protocol } from '../app/protocol.ts';
-import { UpgradeError } from '../app/upgrade-error.ts';
+import { checkProtocolToken, UpgradeError } from '../app/upgrade-error.ts';
 import type { Exchange } from './exchange.ts';
 import { BODY_DONE } from './exchange.ts';
-
-// RFC 9110 section 7.8: a token, and perhaps a version, which is one too.
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?$/;
 
 /** The protocol of this name, if the connection of the exchange may go over to it. @throws Error */
 export function findUpgrade(
@@ -22,9 +19,7 @@ export function findUpgrade(
 ): Protocol {
   const found = protocols.find((each) => each.name === name);
   if (found === undefined) throw new TypeError(`there is no protocol "${name}"`);
-  if (!TOKEN.test(token)) {
-    throw new TypeError(`${JSON.stringify(token)} is not what a protocol is called: no token`);
-  }
+  checkProtocolToken(token);
   if (!request.isBound) throw new Error('only the handler of a route can upgrade its connection');
   if (!upgrades || !offers(request.field('upgrade'), token)) throw new UpgradeError(token);
   if (bodyState !== BODY_DONE) {

@@ -1,6 +1,6 @@
 // What an application does wrong costs its own request, and never a thread with its connections.
 
-import { doesNotMatch, equal, match } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match } from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -107,4 +107,12 @@ describe('whatever is thrown costs its own request, and is logged', () => {
     );
     doesNotMatch(program.stderr, /died/);
   });
+});
+
+test('an UpgradeError does not split its response: RFC 9112 section 11.1', async (t) => {
+  const peer = await HttpPeer.open(t, server().port);
+  const right = await peer.ask(request('/upgrade/chat'));
+  deepEqual([right.status, right.fields.get('upgrade')], [426, 'chat']);
+  const wrong = await peer.ask(request('/upgrade/x%0d%0aSet-Cookie:%20evil=1'));
+  deepEqual([wrong.status, wrong.fields.has('set-cookie')], [500, false]);
 });

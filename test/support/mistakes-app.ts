@@ -8,6 +8,7 @@ import {
   handOff,
   onLoop,
   staticResponse,
+  UpgradeError,
 } from '../../src/index.ts';
 
 function unusual(what: string): unknown {
@@ -64,6 +65,9 @@ export default defineApp({
     'GET /task/rejects/:what': delegate('rejects', { input: (request) => request.param('what') }),
     'GET /loop/:what': handOff('loop'),
     'GET /block/:what': handOff('block'),
+    'GET /upgrade/:token': (request) => {
+      throw new UpgradeError(request.param('token'));
+    },
     'GET /static': staticResponse('text', { status: 420 }),
     'POST /late/json': async (request, response) => {
       const body = request.json();
