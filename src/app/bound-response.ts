@@ -11,6 +11,7 @@ import { RESPONSE_FIELDS_SIZE_MAX } from '../http/response-writer.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 import { bytesOf, sizeOf } from './body-bytes.ts';
 import { encodeLocation } from './location.ts';
+import { PieceQueue } from './piece-queue.ts';
 import type { Protocol } from './protocol.ts';
 import type { Response, UpgradeOptions } from './response.ts';
 import type { StreamSource } from './stream-source.ts';
@@ -69,10 +70,7 @@ export class BoundResponse implements Response {
   #fields: string[] | undefined;
   #fieldsSize = 0;
   #trailers: string[] | undefined;
-  // Pieces of the body that were not taken yet, the first of them from `#taken` on.
-  readonly #pieces: Uint8Array[] = [];
-  #taken = 0;
-  #queued = 0;
+  readonly #pieces = new PieceQueue();
   #written = 0;
   #waiting: Waiting | undefined;
   // Whoever streams waits for the next piece of its source, or for the end of the peer.
@@ -141,7 +139,8 @@ export class BoundResponse implements Response {
       throw new RangeError('a response with 204, 205 or 304 has no body');
     }
     const bytes = bytesOf(piece);
-    if (this.#queued > 0 && this.#queued + bytes.length > WRITE_QUEUE_SIZE_MAX) {
+    const waitingSize = this.#pieces.size;
+    if (waitingSize > 0 && waitingSize + bytes.length > WRITE_QUEUE_SIZE_MAX) {
       throw new Error(
         `more than ${WRITE_QUEUE_SIZE_MAX} bytes were written that the peer has not taken: ` +
           'await what write() answers',
@@ -149,12 +148,9 @@ export class BoundResponse implements Response {
     }
     this.#checkLength(bytes.length);
     this.streams = true;
-    if (bytes.length > 0) {
-      this.#pieces.push(bytes);
-      this.#queued += bytes.length;
-    }
+    this.#pieces.push(bytes);
     this.#sink.onResponse();
-    if (this.#queued === 0) return undefined;
+    if (this.#pieces.size === 0) return undefined;
     if (this.#waiting === undefined) {
       this.#waiting = Promise.withResolvers<void>();
       abandon(this.#waiting.promise);
@@ -230,7 +226,7 @@ export class BoundResponse implements Response {
       if (!hasContent(this.#status))
         throw new RangeError('a response with 204, 205 or 304 has no body');
       this.#checkLength(sizeOf(body));
-      if (this.streams) this.#push(body);
+      if (this.streams) this.#pieces.push(bytesOf(body));
       else this.body = body;
     }
     if (this.bodySize !== LENGTH_UNKNOWN && this.#written < this.bodySize) {
@@ -238,13 +234,6 @@ export class BoundResponse implements Response {
         `the body has ${this.#written} bytes, but ${this.bodySize} were announced`,
       );
     }
-  }
-
-  #push(body: string | Uint8Array): void {
-    const bytes = bytesOf(body);
-    if (bytes.length === 0) return;
-    this.#pieces.push(bytes);
-    this.#queued += bytes.length;
   }
 
   // The announced length is kept to the byte: a peer would take what is too much for the next
@@ -302,11 +291,11 @@ export class BoundResponse implements Response {
 
   /** The first piece that was not taken yet, or undefined; of it `pieceTaken` bytes were taken. */
   get piece(): Uint8Array | undefined {
-    return this.#pieces[0];
+    return this.#pieces.first;
   }
 
   get pieceTaken(): number {
-    return this.#taken;
+    return this.#pieces.taken;
   }
 
   /** Why nothing more is sent, if that is so. */
@@ -316,18 +305,13 @@ export class BoundResponse implements Response {
 
   /** Bytes of all pieces that were not taken yet. */
   get queuedSize(): number {
-    return this.#queued;
+    return this.#pieces.size;
   }
 
   /** `size` more bytes of the first piece were taken. */
   take(size: number): void {
-    this.#taken += size;
-    this.#queued -= size;
-    if (this.#taken === this.#pieces[0]!.length) {
-      this.#pieces.shift();
-      this.#taken = 0;
-    }
-    if (this.#queued === 0 && this.#waiting !== undefined) {
+    this.#pieces.take(size);
+    if (this.#pieces.size === 0 && this.#waiting !== undefined) {
       this.#waiting.resolve();
       this.#waiting = undefined;
     }
@@ -337,7 +321,7 @@ export class BoundResponse implements Response {
   streamBody(): void {
     const { body } = this;
     this.body = undefined;
-    if (body !== undefined) this.#push(body);
+    if (body !== undefined) this.#pieces.push(bytesOf(body));
   }
 
   /** From here on status and fields are fixed. */
@@ -379,18 +363,13 @@ export class BoundResponse implements Response {
     if (this.body instanceof Uint8Array && this.body.buffer === buffer) {
       this.body = new Uint8Array(this.body);
     }
-    for (let index = 0; index < this.#pieces.length; index++) {
-      const piece = this.#pieces[index]!;
-      if (piece.buffer === buffer) this.#pieces[index] = new Uint8Array(piece);
-    }
+    this.#pieces.detach(buffer);
   }
 
   /** The peer is gone: what was not taken is dropped, and whoever waits is told. */
   fail(error: Error): void {
     this.#error = error;
-    this.#pieces.length = 0;
-    this.#taken = 0;
-    this.#queued = 0;
+    this.#pieces.clear();
     this.#waiting?.reject(error);
     this.#waiting = undefined;
     this.#pieceWait?.fail(error);
