@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 export type StreamSource =
   | ReadableStream<Uint8Array | string>
   | AsyncIterable<Uint8Array | string>
-  | Iterable<Uint8Array | string>;
+  | (Iterable<Uint8Array | string> & object);
 
 /** A source that is read piece by piece, and can be told that no more is wanted. */
 export interface Pieces {
