@@ -223,9 +223,11 @@ export class BoundResponse implements Response {
     if (this.ended) throw new Error('the response has ended already');
     if (status !== undefined) this.status = status;
     if (body !== undefined) {
-      if (!hasContent(this.#status))
+      const size = sizeOf(body);
+      if (size > 0 && !hasContent(this.#status)) {
         throw new RangeError('a response with 204, 205 or 304 has no body');
-      this.#checkLength(sizeOf(body));
+      }
+      this.#checkLength(size);
       if (this.streams) this.#pieces.push(bytesOf(body));
       else this.body = body;
     }

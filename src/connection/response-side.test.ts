@@ -263,6 +263,23 @@ test('204 and 304 have no body', async () => {
   bench.close();
 });
 
+test('an empty body is none', async () => {
+  const bench = new ExchangeBench({
+    'GET /204': (_request, given) => given.end('', 204),
+    'GET /205': (_request, given) => given.field('X-A', '1').end(Buffer.alloc(0), 205),
+    'GET /304': async (_request, given) => {
+      await turn();
+      given.end('', 304);
+    },
+  });
+  equal(bench.answer(get('/204')), response('204 No Content'));
+  const reset = response('205 Reset Content', ['Content-Length: 0', 'X-A: 1']);
+  equal(bench.answer(get('/205')), reset);
+  equal(await bench.ask(get('/304')), response('304 Not Modified'));
+  equal(bench.answer(get('/fast')), OK);
+  bench.close();
+});
+
 test('trailers come behind the last chunk', async () => {
   const bench = new ExchangeBench({
     'GET /stream': async (_request, given) => {
