@@ -24,6 +24,8 @@ export const LENGTH_UNKNOWN = -1;
 
 /** Who sends the response: it is told when there is more to send. */
 export interface ResponseSink {
+  /** True exactly when the request is HEAD: of a body only its length is of interest. */
+  readonly headOnly: boolean;
   onResponse(): void;
   /** The protocol of this name, if the request asks for it by this token. @throws Error */
   upgradeTo(protocol: string, token: string): Protocol;
@@ -231,7 +233,9 @@ export class BoundResponse implements Response {
       if (this.streams) this.#pieces.push(bytesOf(body));
       else this.body = body;
     }
-    if (this.bodySize !== LENGTH_UNKNOWN && this.#written < this.bodySize) {
+    // To HEAD, the length may be that of what GET would have answered: RFC 9110 9.3.2.
+    const isOfGet = this.#sink.headOnly && this.#written === 0 && hasContent(this.#status);
+    if (this.bodySize !== LENGTH_UNKNOWN && this.#written < this.bodySize && !isOfGet) {
       throw new RangeError(
         `the body has ${this.#written} bytes, but ${this.bodySize} were announced`,
       );

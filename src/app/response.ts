@@ -30,7 +30,10 @@ export interface Response<Protocols extends string = string> {
    * RFC 9110 section 5 allows, or the field is the server's own, such as Content-Length.
    */
   field(name: string, value: string): this;
-  /** Says how long the body will be, before the first `write`; unsaid, it is sent in chunks. */
+  /**
+   * Says how long the body will be, before the first `write`; unsaid, it is sent in chunks. To HEAD
+   * it may be that of the body that GET would get, and none be written.
+   */
   length(size: number): this;
   /** Adds a field behind a body that is sent in chunks (RFC 9110 section 6.5). */
   trailer(name: string, value: string): this;

@@ -2,6 +2,7 @@
 // data plane: pure functions.
 
 import type { BoundResponse } from '../app/bound-response.ts';
+import { LENGTH_UNKNOWN } from '../app/bound-response.ts';
 import { BYTES as BYTES_KIND, JSON_TEXT, sizeOf } from '../delegate/task-holders.ts';
 import { TEXT_PLAIN } from '../http/response-writer.ts';
 import { hasContent } from '../http/status.ts';
@@ -11,6 +12,11 @@ const APPLICATION_JSON = new TextEncoder().encode('application/json');
 
 export function bodySize(body: string | Uint8Array | undefined): number {
   return body === undefined ? 0 : sizeOf(body);
+}
+
+/** How long the content of a whole response is; to HEAD, what was announced, without any of it. */
+export function contentSize({ body, bodySize: announced }: BoundResponse): number {
+  return announced === LENGTH_UNKNOWN ? bodySize(body) : announced;
 }
 
 export function contentType(response: BoundResponse): Uint8Array | null {

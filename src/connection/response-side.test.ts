@@ -234,6 +234,32 @@ test('HEAD of a stream has its head and nothing else', async () => {
   bench.close();
 });
 
+test('HEAD may have the length of what GET would have answered, without it', async () => {
+  const bench = new ExchangeBench({
+    'HEAD /file': (_request, given) => given.length(1000).end(),
+    'HEAD /fields': (_request, given) => given.field('X-A', '1').length(1e9).end(),
+    'HEAD /none': (_request, given) => given.length(0).end(),
+    'HEAD /late': async (_request, given) => {
+      await turn();
+      given.length(5).end();
+    },
+    'HEAD /205': (_request, given) => given.length(5).end(undefined, 205),
+    'HEAD /wrong': (_request, given) => given.length(5).end('four'),
+  });
+  const of = (target: string): string => get(target, 'HEAD');
+  const known = (size: number, fields: readonly string[] = []): string =>
+    response('200 OK', [`Content-Length: ${size}`, ...fields]);
+  equal(bench.answer(of('/file') + get('/fast')), known(1000) + OK);
+  equal(bench.answer(of('/none')), known(0));
+  equal(bench.answer(of('/fields')), known(1e9, ['X-A: 1']));
+  equal(await bench.ask(of('/late')), known(5));
+  for (const target of ['/205', '/wrong']) {
+    match(bench.answer(of(target)), /^HTTP.1.1 500 .*\r\n\r\n$/s);
+  }
+  equal(bench.answer(get('/fast')), OK);
+  bench.close();
+});
+
 test('204 and 304 have no body', async () => {
   const answer =
     (status: number): Handler =>

@@ -37,7 +37,7 @@ import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND } from './connection-table.ts';
 import type { Exchange } from './exchange.ts';
 import { BODY_DONE, BODY_DROPPED, BODY_OPEN, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
-import { BYTES, bodySize, contentType, resultType } from './response-content.ts';
+import { BYTES, bodySize, contentSize, contentType, resultType } from './response-content.ts';
 import type { SendSide } from './send-side.ts';
 
 /** Space that is free before a response is begun: a head with its fields, and what ends a body. */
@@ -101,11 +101,11 @@ export class ResponseSide {
   writeWhole(space: number, limit: number, exchange: Exchange): number {
     const { response, connection } = exchange;
     const { statusCode: status, body, fields } = response;
-    if (body === undefined && fields.length === 0) {
+    const size = contentSize(response);
+    if (size === 0 && body === undefined && fields.length === 0) {
       this.#count(status);
       return this.#writer.empty(space, status, connection);
     }
-    const size = bodySize(body);
     if (space + RESPONSE_HEAD_SIZE_MAX + response.fieldsSize + size > limit) return NONE;
     const next = this.#head(space, exchange, size, contentType(response));
     if (exchange.headOnly || body === undefined) return next;
@@ -277,7 +277,6 @@ export class ResponseSide {
   #beginByHandler(at: number, exchange: Exchange): number {
     const { response } = exchange;
     response.beginSending();
-    const { body } = response;
     if (!response.streams) {
       const end = this.writeWhole(at, this.#sendSide.limit(exchange.slot), exchange);
       if (end !== NONE) {
@@ -288,7 +287,7 @@ export class ResponseSide {
     const type = contentType(response);
     let size = response.bodySize;
     if (!response.streams) {
-      size = bodySize(body);
+      size = contentSize(response);
       response.streamBody();
     } else if (response.ended && size === LENGTH_UNKNOWN && response.trailers.length === 0) {
       size = response.queuedSize;

@@ -3,6 +3,7 @@
 import type { ResponseSink } from '../../src/app/bound-response.ts';
 
 export const RESPONSE_SINK: ResponseSink = {
+  headOnly: false,
   onResponse: () => {},
   upgradeTo: () => {
     throw new Error('nothing is upgraded');
