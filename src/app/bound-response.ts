@@ -198,7 +198,11 @@ export class BoundResponse implements Response {
     const wait = new PieceWait();
     if (this.#error !== undefined) wait.fail(this.#error);
     this.#pieceWait = wait;
-    await streamTo(this, piecesOf(source), wait);
+    const pieces = piecesOf(source);
+    if (this.#sink.headOnly) {
+      pieces.cancel();
+      await this.write('');
+    } else await streamTo(this, pieces, wait);
     this.end();
   }
 

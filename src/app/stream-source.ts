@@ -13,7 +13,7 @@ export type StreamSource =
 export interface Pieces {
   next(): Promise<IteratorResult<Uint8Array | string>>;
   /** Nothing more is wanted. Whoever waits for a piece may wait for ever. */
-  cancel(reason: Error): void;
+  cancel(reason?: Error): void;
 }
 
 /** @throws TypeError for what cannot be streamed. */

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { errorText, get, OK, okText, response } from '../../test/support/unit-connection-bench.ts';
 import {
@@ -257,6 +258,42 @@ test('HEAD may have the length of what GET would have answered, without it', asy
     match(bench.answer(of(target)), /^HTTP.1.1 500 .*\r\n\r\n$/s);
   }
   equal(bench.answer(get('/fast')), OK);
+  bench.close();
+});
+
+test('HEAD of a source has its head: the source is cancelled, and never asked', async () => {
+  let cancelled = 0;
+  const source = {
+    [Symbol.iterator]() {
+      return this;
+    },
+    next(): IteratorResult<string> {
+      throw new Error('nothing is wanted of it');
+    },
+    return(): IteratorResult<string> {
+      cancelled++;
+      return { done: true, value: undefined };
+    },
+  };
+  const web = new ReadableStream<string>({ cancel: () => void cancelled++ });
+  const readable = new Readable({ read: () => {}, destroy: () => void cancelled++ });
+  const asynchronous = {
+    [Symbol.asyncIterator]: () => ({ ...source, return: async () => source.return() }),
+  };
+  const bench = new ExchangeBench({
+    'GET /awaited': (_request, given) => given.stream(source),
+    'GET /kept': (_request, given) => void given.stream(asynchronous as never),
+    'GET /web': (_request, given) => given.stream(web),
+    'GET /readable': (_request, given) => given.length(9).stream(readable),
+  });
+  const of = (target: string): string => get(target, 'HEAD');
+  const text = of('/awaited') + of('/kept') + of('/web') + of('/readable') + of('/fast');
+  const unknown = response('200 OK', [CHUNKED]);
+  const known = response('200 OK', ['Content-Length: 9']);
+  // The second one and those behind it wait for their turn.
+  equal(await bench.ask(text), unknown.repeat(3) + known + OK);
+  equal(cancelled, 4);
+  deepEqual(bench.logged, []);
   bench.close();
 });
 

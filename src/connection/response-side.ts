@@ -14,7 +14,7 @@ import { LENGTH_UNKNOWN } from '../app/bound-response.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import type { StaticResponse } from '../app/static-response.ts';
 import type { Counters } from '../base/counters.ts';
-import { Counter, count } from '../base/counters.ts';
+import { count } from '../base/counters.ts';
 import { FieldLines } from '../http/field-lines.ts';
 import type { PreparedResponse } from '../http/prepared-response.ts';
 import type { ResponseWriter } from '../http/response-writer.ts';
@@ -37,7 +37,15 @@ import { CLOSE_AFTER_SEND, LINGER_AFTER_SEND } from './connection-table.ts';
 import type { Exchange } from './exchange.ts';
 import { BODY_DONE, BODY_DROPPED, BODY_OPEN, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
-import { BYTES, bodySize, contentSize, contentType, resultType } from './response-content.ts';
+import {
+  BYTES,
+  bodySize,
+  contentSize,
+  contentType,
+  isWhole,
+  responseCounter,
+  resultType,
+} from './response-content.ts';
 import type { SendSide } from './send-side.ts';
 
 /** Space that is free before a response is begun: a head with its fields, and what ends a body. */
@@ -289,9 +297,8 @@ export class ResponseSide {
     if (!response.streams) {
       size = contentSize(response);
       response.streamBody();
-    } else if (response.ended && size === LENGTH_UNKNOWN && response.trailers.length === 0) {
+    } else if (size === LENGTH_UNKNOWN && isWhole(response, exchange.headOnly))
       size = response.queuedSize;
-    }
     if (size !== LENGTH_UNKNOWN) return this.#head(at, exchange, size, type);
     exchange.chunked = exchange.version === 11;
     // HTTP/1.0 knows no chunks: the end of the connection ends the body, RFC 9112 6.3.
@@ -386,10 +393,4 @@ export class ResponseSide {
   #count(status: number): void {
     count(this.#counters, responseCounter(status));
   }
-}
-
-function responseCounter(status: number): number {
-  if (status < 300) return Counter.responses2xx;
-  if (status < 400) return Counter.responses3xx;
-  return status < 500 ? Counter.responses4xx : Counter.responses5xx;
 }
