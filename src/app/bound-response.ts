@@ -14,6 +14,7 @@ import { encodeLocation } from './location.ts';
 import { PieceQueue } from './piece-queue.ts';
 import type { Protocol } from './protocol.ts';
 import type { Response, UpgradeOptions } from './response.ts';
+import { StreamPromise } from './stream-promise.ts';
 import type { StreamSource } from './stream-source.ts';
 import { PieceWait, piecesOf, streamTo } from './stream-source.ts';
 
@@ -27,6 +28,8 @@ export interface ResponseSink {
   /** True exactly when the request is HEAD: of a body only its length is of interest. */
   readonly headOnly: boolean;
   onResponse(): void;
+  /** What was to answer with `response` has failed, and its handler does not wait for it. */
+  onRejected(response: BoundResponse, error: unknown): void;
   /** The protocol of this name, if the request asks for it by this token. @throws Error */
   upgradeTo(protocol: string, token: string): Protocol;
 }
@@ -192,8 +195,15 @@ export class BoundResponse implements Response {
     this.end(undefined, status);
   }
 
+  // Control plane. That the exchange has failed is known where it did.
+  stream(source: StreamSource): Promise<void> {
+    return new StreamPromise(this.#stream(source), (error) => {
+      if (error !== this.#error) this.#sink.onRejected(this, error);
+    });
+  }
+
   // Control plane.
-  async stream(source: StreamSource): Promise<void> {
+  async #stream(source: StreamSource): Promise<undefined> {
     this.#checkBound();
     const wait = new PieceWait();
     if (this.#error !== undefined) wait.fail(this.#error);

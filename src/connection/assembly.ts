@@ -82,6 +82,7 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
       clock: loop.clock,
       bodySizeMax: requests.bodySizeMax,
       onResponse: (exchange) => responseSide.pump(exchange.slot),
+      onRejected: (exchange, response, error) => requestSide.onRejected(exchange, response, error),
       onBodyWanted: (exchange) => hooks.onBodyWanted(exchange.slot),
       callTask: (task, input, caller, into) => requestSide.tasks.call(task, input, caller, into),
       upgradeTo: (exchange, name, token) =>

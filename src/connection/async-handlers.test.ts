@@ -267,6 +267,71 @@ test('a handler that fails when its head was sent: the response is broken off', 
   }
 });
 
+async function* failing(pieces: readonly string[]): AsyncGenerator<string> {
+  yield* pieces;
+  await turn();
+  throw new Error('the source');
+}
+
+test('a stream that nobody awaits fails as its handler would', async () => {
+  const bench = new ExchangeBench({
+    'GET /none': (_request, given) => void given.stream(failing([])),
+    'GET /no-source': (_request, given) => void given.stream('text' as never),
+    'GET /forgotten': async (_request, given) => void given.stream(failing(['some'])),
+    'GET /some': (_request, given) => void given.stream(failing(['some'])),
+  });
+  equal(await bench.ask(get('/none') + get('/fast')), FAILED + OK);
+  equal(await bench.ask(get('/no-source') + get('/fast')), FAILED + OK);
+  equal(await bench.ask(get('/forgotten') + get('/fast')), FAILED + OK);
+  deepEqual(bench.logged, Array(3).fill('a handler failed!'));
+  equal(await bench.ask(get('/some')), `${response('200 OK', [CHUNKED])}4\r\nsome\r\n`);
+  deepEqual(bench.logged, Array(4).fill('a handler failed!'));
+  bench.closed();
+  equal(bench.count('closedHandlerFailed'), 1);
+});
+
+test('a stream whose failure is awaited may be answered for', async () => {
+  const bench = new ExchangeBench({
+    'GET /catch': (_request, given) =>
+      void given.stream(failing([])).catch(() => given.end('instead')),
+    'GET /await': async (_request, given) => {
+      for (const source of [failing([]), 'text' as never]) {
+        try {
+          await given.stream(source);
+        } catch {
+          await turn();
+        }
+      }
+      given.end('instead');
+    },
+    'GET /returns': (_request, given) => given.stream(failing([])),
+  });
+  for (const target of ['/catch', '/await']) {
+    equal(await bench.ask(get(target)), okText('instead'));
+  }
+  deepEqual(bench.logged, []);
+  equal(await bench.ask(get('/returns')), FAILED);
+  deepEqual(bench.logged, ['a handler failed!']);
+  bench.close();
+});
+
+test('a stream that nobody awaits, of a client that has gone, is no news', async () => {
+  const bench = new ExchangeBench({
+    'GET /waits': (_request, given) =>
+      void given.stream(
+        (async function* () {
+          yield 'some';
+          await gate().promise;
+        })(),
+      ),
+  });
+  await bench.ask(get('/waits'));
+  bench.endRecv(bench.slot, -ECONNRESET);
+  await turn();
+  bench.closed();
+  deepEqual(bench.logged, []);
+});
+
 test('a handler that fails after its response is logged, and costs nothing', async () => {
   const bench = new ExchangeBench({
     'GET /after': async (_request, given) => {

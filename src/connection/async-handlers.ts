@@ -2,6 +2,7 @@
 //
 // Owner: one thread. Control plane: an async handler allocates its promise anyway.
 
+import type { BoundResponse } from '../app/bound-response.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
 import { TaskError } from '../app/task-error.ts';
 import type { Counters } from '../base/counters.ts';
@@ -38,20 +39,20 @@ export class AsyncHandlers {
   /** The handler of a queued exchange has answered with a promise. */
   watch(exchange: Exchange, promise: Thenable): void {
     const { response } = exchange;
-    // When the exchange has ended, it has another response.
-    // When the server has answered instead, nobody waits for the handler either.
-    const isGone = (): boolean => exchange.response !== response || exchange.status !== BY_HANDLER;
     // What throws in its `then` rejects this one, and it settles once.
     Promise.resolve(promise).then(
       () => {
-        if (isGone() || response.ended) return;
+        if (isGone(exchange, response) || response.ended) return;
         this.#fail(exchange, new Error('an async handler returned without ending its response'));
       },
-      (error: unknown) => {
-        if (isGone() || response.ended) this.#logUnlessGone(error);
-        else this.#fail(exchange, error);
-      },
+      (error: unknown) => this.onRejected(exchange, response, error),
     );
+  }
+
+  /** What was to answer with `response` has failed. The exchange may be another's by now. */
+  onRejected(exchange: Exchange, response: BoundResponse, error: unknown): void {
+    if (isGone(exchange, response) || response.ended) this.#logUnlessGone(error);
+    else this.#fail(exchange, error);
   }
 
   /** The status of a handler's failure, which is logged and counted unless it is known. */
@@ -77,4 +78,10 @@ export class AsyncHandlers {
     if (error instanceof TaskError && error.code === 'cancelled') return;
     if (!(error instanceof ExchangeError)) this.#log('a handler failed after its response', error);
   }
+}
+
+// When the exchange has ended, it has another response. When the server has answered instead,
+// nobody waits for the handler either.
+function isGone(exchange: Exchange, response: BoundResponse): boolean {
+  return exchange.response !== response || exchange.status !== BY_HANDLER;
 }

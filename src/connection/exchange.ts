@@ -32,6 +32,8 @@ export interface ExchangeContext {
   readonly bodySizeMax: number;
   /** The handler has gone on: there is more to send. */
   onResponse(exchange: Exchange): void;
+  /** What was to answer with `response` has failed, and the handler does not wait for it. */
+  onRejected(exchange: Exchange, response: BoundResponse, error: unknown): void;
   /** The handler waits for bytes of the body. */
   onBodyWanted(exchange: Exchange): void;
   /** The handler delegates to a task. */
@@ -186,6 +188,10 @@ export class Exchange implements RequestSource, ResponseSink {
 
   onResponse(): void {
     if (this.slot !== NONE) this.#context.onResponse(this);
+  }
+
+  onRejected(response: BoundResponse, error: unknown): void {
+    this.#context.onRejected(this, response, error);
   }
 
   callTask(

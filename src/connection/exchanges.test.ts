@@ -17,6 +17,7 @@ test('connections share what is pipelined; the first exchange of each is its own
       clock: { nowMs: 0, unixSeconds: 0, update: () => {} },
       bodySizeMax: 0,
       onResponse: () => {},
+      onRejected: () => {},
       onBodyWanted: () => {},
       callTask: () => {
         throw new Error('no task is awaited');

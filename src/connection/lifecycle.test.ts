@@ -80,6 +80,7 @@ class Fixture {
         clock: this.loop.clock,
         bodySizeMax: 0,
         onResponse: () => {},
+        onRejected: () => {},
         onBodyWanted: () => {},
         callTask: () => fail('no task is delegated'),
         upgradeTo: () => fail('nothing is upgraded'),

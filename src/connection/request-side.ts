@@ -7,6 +7,7 @@
 //
 // Owner: one thread. Data plane.
 
+import type { BoundResponse } from '../app/bound-response.ts';
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { NOT_DELEGATED } from '../app/compiled-app.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
@@ -157,6 +158,11 @@ export class RequestSide {
     }
     exchange.fail(status, failureFields(error));
     this.#responseSide.pump(slot);
+  }
+
+  /** What was to answer with `response` has failed, and its handler does not wait for it. */
+  onRejected(exchange: Exchange, response: BoundResponse, error: unknown): void {
+    this.#handlers.onRejected(exchange, response, error);
   }
 
   // Requests, until the body of one comes first, or none may be looked at.

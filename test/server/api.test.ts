@@ -74,6 +74,7 @@ test('streams of every kind arrive, and end', async (t) => {
 test('a source is cancelled when its client goes, also while it waits', async (t) => {
   for (const [target, name] of [
     ['/slow-pieces', 'pieces'],
+    ['/unawaited', 'unawaited'],
     ['/web-waits', 'web'],
   ] as const) {
     const peer = await HttpPeer.open(t, server().port);

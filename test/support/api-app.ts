@@ -45,6 +45,7 @@ export default defineApp({
     'GET /node': (_request, response) => response.stream(Readable.from(['node ', 'stream'])),
     'GET /list': (_request, response) => response.length(4).stream(['a', Buffer.from('bcd')]),
     'GET /slow-pieces': (_request, response) => response.stream(slowPieces('pieces')),
+    'GET /unawaited': (_request, response) => void response.stream(slowPieces('unawaited')),
     'GET /web-waits': (_request, response) =>
       response.stream(
         new ReadableStream<string>({

@@ -5,6 +5,7 @@ import type { ResponseSink } from '../../src/app/bound-response.ts';
 export const RESPONSE_SINK: ResponseSink = {
   headOnly: false,
   onResponse: () => {},
+  onRejected: () => {},
   upgradeTo: () => {
     throw new Error('nothing is upgraded');
   },
