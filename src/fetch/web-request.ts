@@ -24,7 +24,7 @@ export class WebRequest {
   constructor(source: Request) {
     this.#source = source;
     this.method = source.method;
-    this.url = requestUrl(source.field('host') ?? 'localhost', source.target);
+    this.url = requestUrl(source.field('host'), source.target);
   }
 
   /** The response has ended: what was not read yet can no longer be. */

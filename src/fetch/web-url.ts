@@ -7,8 +7,16 @@ const ADDRESS_LIKE = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?(?::|$)|xn--/;
 const LOOPBACK = /^127\.0\.0\.1(?::|$)/;
 const PLAIN_TARGET = /^(?:\/(?!\.|%2e)[\w\-.~!$&()*+,;=:@%]*)+(?:\?[\w\-.~!$&()*+,;=:@/%?]*)?$/i;
 
-/** RFC 9112 section 3.3. @throws TypeError when host and target make no URL. */
-export function requestUrl(host: string, target: string): string {
+// The name of the server for who gives none.
+const HOST_DEFAULT = 'localhost';
+
+/**
+ * RFC 9112 section 3.3. A Host field that is not there, or is empty, means the default: without a
+ * host, the parser of URLs would take the first segment of the path for it. @throws TypeError when
+ * host and target make no URL.
+ */
+export function requestUrl(hostField: string | undefined, target: string): string {
+  const host = hostField === undefined || hostField === '' ? HOST_DEFAULT : hostField;
   const isPlainHost = PLAIN_HOST.test(host) && (LOOPBACK.test(host) || !ADDRESS_LIKE.test(host));
   if (isPlainHost && PLAIN_TARGET.test(target)) return `http://${host}${target}`;
   // Absolute-form; or `*`, the server as a whole.

@@ -41,6 +41,62 @@ test('a request that has no URL is a 400', async () => {
   equal((await inject(app, { fields: { host: '1.2.3.4.5' } })).status, 400);
 });
 
+test('an empty Host field means the default, as none does', async () => {
+  equal(requestUrl(undefined, '/a/b'), 'http://localhost/a/b');
+  equal(requestUrl('', '/a/b'), 'http://localhost/a/b');
+  equal(requestUrl('', '//a/b'), 'http://localhost//a/b');
+  equal(requestUrl('', '*'), 'http://localhost/');
+  const app: FetchApp = { fetch: ({ url }) => new Response(url) };
+  const response = await inject(app, { path: '/public/admin', fields: { host: '' } });
+  equal(response.text(), 'http://localhost/public/admin');
+});
+
+test('no Host field moves the path: it is that of the target, or there is a 400', async () => {
+  const app: FetchApp = { fetch: ({ url }) => new Response(new URL(url).pathname) };
+  const refused = ['a/b', 'a?x', 'a#x', 'user@host', 'a\\b', 'a b', '[::1', '[::1]x', '[', ':80'];
+  refused.push(
+    'a%2fb',
+    'a%3fx',
+    'a%23x',
+    'u%40a',
+    'a%5cb',
+    'a%20b',
+    'a%00',
+    '%',
+    '%2f',
+    '%zz',
+    '/',
+  );
+  for (const host of refused) {
+    equal((await inject(app, { path: '/public/admin', fields: { host } })).status, 400, host);
+  }
+  for (const host of ['', 'a', 'a:', 'a:80', '%61', '[::1]:8080', '.', "!$&'()*+,;=", 'a..b']) {
+    const response = await inject(app, { path: '/public/admin', fields: { host } });
+    equal(response.text(), '/public/admin', host);
+  }
+});
+
+test('an authority in the target is one only in absolute-form', async () => {
+  const app: FetchApp = { fetch: ({ url }) => new Response(url) };
+  const url = async (path: string, host: string): Promise<string | number> => {
+    const response = await inject(app, { path, fields: { host } });
+    return response.status === 200 ? response.text() : response.status;
+  };
+  for (const host of ['a', '']) {
+    const own = `http://${host === '' ? 'localhost' : host}`;
+    equal(await url('//evil/x', host), `${own}//evil/x`);
+    equal(await url('/@evil/x', host), `${own}/@evil/x`);
+    equal(await url('///evil', host), `${own}///evil`);
+    // RFC 9112 section 3.2.2: then the Host field is ignored.
+    equal(await url('http://h/x', host), 'http://h/x');
+    equal(await url('HTTP://h?x', host), 'http://h/?x');
+    for (const path of ['http:///x', 'http://:80/x', 'http://u@h/x', 'http:/x', 'http:x', 'h/x']) {
+      equal(await url(path, host), 400, path);
+    }
+    equal(await url('http://h%2fx/y', host), 400);
+  }
+});
+
 test('what is kept of a request is of no use when its response has ended', async () => {
   const kept: Request[] = [];
   const app: FetchApp = {
