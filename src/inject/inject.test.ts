@@ -5,6 +5,7 @@ import { defineApp } from '../app/app.ts';
 import { delegate } from '../app/delegation.ts';
 import type { UpgradeError } from '../app/upgrade-error.ts';
 import { inject } from './inject.ts';
+import type { InjectRequest } from './inject-types.ts';
 
 const BIG = Buffer.alloc(1_000_000, 'millrace');
 
@@ -58,6 +59,30 @@ test('fields and bodies go both ways', async () => {
   deepEqual((await inject(APP, { ...post, body: bytes })).bytes(), bytes);
   const pieces = await inject(APP, { method: 'POST', path: '/size', body: [BIG, BIG, bytes] });
   equal(pieces.text(), '2000003');
+});
+
+test('a request of any method has the body it was given', async () => {
+  const app: App = {
+    routes: {},
+    fallback: async (request, response) => {
+      const framing = request.field('content-length') ?? request.field('transfer-encoding');
+      response.json([framing, await request.text()]);
+    },
+  };
+  const pieces = [Buffer.from('grü'), Buffer.from('ße')];
+  for (const method of ['GET', 'DELETE', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'PROPFIND']) {
+    const ask = async (body: InjectRequest['body'], fields = {}): Promise<unknown> =>
+      (await inject(app, { method, body: body!, fields })).json();
+    deepEqual(await ask('grüße'), ['7', 'grüße'], method);
+    deepEqual(await ask(Buffer.from('grüße')), ['7', 'grüße'], method);
+    deepEqual(await ask(''), ['0', ''], method);
+    deepEqual(await ask(pieces), ['chunked', 'grüße'], method);
+    // What the caller says is what is sent.
+    deepEqual(await ask(pieces, { 'content-LENGTH': '7' }), ['7', 'grüße'], method);
+    deepEqual(await ask('x', { 'transfer-Encoding': 'chunked' }), ['chunked', 'x'], method);
+  }
+  const head = { method: 'HEAD', body: 'x' };
+  equal((await inject(app, head)).status, 200);
 });
 
 test('what the server refuses over TCP is refused here', async () => {
