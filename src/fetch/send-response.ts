@@ -4,6 +4,7 @@ import { ExchangeError } from '../app/exchange-error.ts';
 import type { Request } from '../app/request.ts';
 import type { Response } from '../app/response.ts';
 import { SERVER_FIELDS } from '../http/field-lines.ts';
+import { hasContent } from '../http/status.ts';
 import { WebResponse } from './web-response.ts';
 
 const SERVER_FIELD_NAMES = new Set(SERVER_FIELDS);
@@ -45,9 +46,11 @@ function sendContent(
   response: Response,
 ): void | Promise<void> {
   if (content !== null) response.end(content);
-  // How long the body of a GET would be is not known: RFC 9110 section 8.6 wants no length then.
-  else if (request.method === 'HEAD' && response.status !== 304) return endWithoutLength(response);
-  else response.end();
+  // How long the body of a GET would be is not known: RFC 9110 section 8.6 wants no length then. A
+  // status without content has none for GET either.
+  else if (request.method === 'HEAD' && hasContent(response.status)) {
+    return endWithoutLength(response);
+  } else response.end();
 }
 
 async function endWithoutLength(response: Response): Promise<void> {

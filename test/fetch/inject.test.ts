@@ -199,6 +199,27 @@ test('the answer to HEAD has no length that a GET would not have', async () => {
   match(String(response.fields['x-a']), /1/);
 });
 
+test('a status without content has the same head for HEAD as for GET', async () => {
+  const app: FetchApp = {
+    fetch: ({ url }) => {
+      const status = Number(new URL(url).pathname.slice(1));
+      return new Response(null, { status, headers: { 'x-a': '1' } });
+    },
+  };
+  // RFC 9110 sections 9.3.2, 15.3.5 and 15.3.6.
+  for (const [status, length] of [
+    [204, undefined],
+    [205, '0'],
+    [304, undefined],
+  ] as const) {
+    for (const method of ['GET', 'HEAD']) {
+      const response = await inject(app, { method, path: `/${status}` });
+      const { 'content-length': size, 'transfer-encoding': coding, 'x-a': field } = response.fields;
+      deepEqual([response.status, size, coding, field], [status, length, undefined, '1']);
+    }
+  }
+});
+
 test('what is kept never shows another request', async () => {
   let first: Request | undefined;
   const seen: unknown[] = [];
