@@ -2,8 +2,13 @@
 // stream that the standard describes. For anything else a `Response` of Node's own is made.
 // Control plane.
 
-type Init = { status?: number; statusText?: string; headers?: HeadersInit };
-type HeadersInit = Headers | Record<string, string> | readonly (readonly [string, string])[];
+type Init = {
+  status?: number | undefined;
+  statusText?: string | undefined;
+  headers?: HeadersInit | undefined;
+};
+type Field = readonly [name: string, value: string];
+type HeadersInit = Headers | Record<string, string> | readonly Field[];
 
 const NativeResponse = globalThis.Response;
 type NativeResponse = globalThis.Response;
@@ -11,15 +16,19 @@ type NativeResponse = globalThis.Response;
 /** What is sent without a stream. */
 type Content = string | Uint8Array | null;
 
+const NO_FIELDS: readonly Field[] = [];
+
 /** Takes the place of `Response` in the threads that run a fetch application. */
 export class WebResponse {
   readonly #content: Content = null;
-  readonly #init: Init | undefined;
+  // What `init` said then: its owner may change it before the response is sent.
+  readonly #status: number = 200;
+  readonly #statusText: string = '';
+  readonly #fields: readonly Field[] = NO_FIELDS;
   #headers: Headers | undefined;
   #native: NativeResponse | undefined;
 
   constructor(body?: unknown, init?: Init) {
-    this.#init = init;
     const status = init?.status ?? 200;
     const isPlain = body === undefined || body === null || typeof body === 'string';
     const hasPlainStatus = status >= 200 && status < 600 && Number.isInteger(status);
@@ -28,6 +37,10 @@ export class WebResponse {
     const content = body instanceof Uint8Array ? body.slice() : body;
     if (hasPlainStatus && (isPlain || body instanceof Uint8Array) && (!isNull || content == null)) {
       this.#content = (content ?? null) as Content;
+      if (init == null) return;
+      this.#status = status;
+      this.#statusText = String(init.statusText ?? '');
+      if (init.headers !== undefined) this.#fields = fieldsOf(init.headers);
     } else this.#native = new NativeResponse(body as never, init as never);
   }
 
@@ -43,7 +56,8 @@ export class WebResponse {
     if (text === undefined) throw new TypeError('Value is not JSON serializable');
     const headers = new Headers(init?.headers as never);
     if (!headers.has('content-type')) headers.set('content-type', 'application/json');
-    return new WebResponse(text, { ...init, headers });
+    // Of a response these are no properties of its own.
+    return new WebResponse(text, { status: init?.status, statusText: init?.statusText, headers });
   }
 
   /** What to send if it is known, or undefined: then it is in the stream of `native`. */
@@ -53,13 +67,16 @@ export class WebResponse {
 
   /** Calls `visit` with each field. The names of a record are as they were given. */
   static eachField(response: WebResponse, visit: (name: string, value: string) => void): void {
-    const headers = response.#headers ?? response.#init?.headers;
-    if (response.#native !== undefined) each(response.#native.headers, visit);
-    else if (headers !== undefined) each(headers, visit);
+    const fields = response.#native?.headers ?? response.#headers ?? response.#fields;
+    for (const [name, value] of fields) visit(name, value);
   }
 
   get status(): number {
-    return this.#native?.status ?? this.#init?.status ?? 200;
+    return this.#native?.status ?? this.#status;
+  }
+
+  get statusText(): string {
+    return this.#native?.statusText ?? this.#statusText;
   }
 
   get ok(): boolean {
@@ -69,7 +86,7 @@ export class WebResponse {
   get headers(): Headers {
     if (this.#native !== undefined) return this.#native.headers;
     if (this.#headers === undefined) {
-      this.#headers = new Headers(this.#init?.headers as never);
+      this.#headers = new Headers(this.#fields as never);
       if (typeof this.#content === 'string' && !this.#headers.has('content-type')) {
         this.#headers.set('content-type', 'text/plain;charset=UTF-8');
       }
@@ -79,26 +96,26 @@ export class WebResponse {
 
   native(): NativeResponse {
     if (this.#native === undefined) {
-      const { headers, status } = this;
-      const statusText = this.#init?.statusText ?? '';
-      const init = { headers, status, statusText };
-      this.#native = new NativeResponse(this.#content as never, init);
+      const { headers, status, statusText } = this;
+      this.#native = new NativeResponse(this.#content as never, { headers, status, statusText });
     }
     return this.#native;
   }
 }
 
-function each(headers: HeadersInit, visit: (name: string, value: string) => void): void {
+function fieldsOf(headers: HeadersInit): Field[] {
+  const fields: Field[] = [];
   if (typeof Reflect.get(headers, Symbol.iterator) === 'function') {
-    for (const [name, value] of headers as Iterable<readonly [string, string]>) visit(name, value);
+    for (const [name, value] of headers as Iterable<Field>) fields.push([name, String(value)]);
   } else {
     for (const name of Object.keys(headers)) {
-      visit(name, String((headers as Record<string, string>)[name]));
+      fields.push([name, String((headers as Record<string, string>)[name])]);
     }
   }
+  return fields;
 }
 
-for (const name of ['body', 'bodyUsed', 'redirected', 'statusText', 'type', 'url']) {
+for (const name of ['body', 'bodyUsed', 'redirected', 'type', 'url']) {
   Object.defineProperty(WebResponse.prototype, name, {
     configurable: true,
     get(this: WebResponse) {

@@ -163,6 +163,49 @@ test('a response keeps what its maker says, and copies the bytes it is given', a
   deepEqual([response.status, [...response.bytes()], response.fields['x-a']], [203, [1, 2], 'b']);
 });
 
+test('a response is what was said when it was made', async () => {
+  const lines: [string, string][] = [['x-a', '1']];
+  const headers = new Headers({ 'x-a': '1' });
+  for (const fields of [{ 'x-a': '1' }, lines, headers]) {
+    const app: FetchApp = {
+      fetch: async ({ url }) => {
+        const init = { status: 203, statusText: 'First', headers: fields };
+        const response = new Response('a', init);
+        Object.assign(init, { status: 500, statusText: 'Second', headers: { 'x-b': '2' } });
+        if (fields === headers) headers.set('x-a', '2');
+        else if (fields === lines) lines[0]![1] = '2';
+        else Object.assign(fields, { 'x-a': '2' });
+        if (!url.endsWith('/read')) return response;
+        return Response.json([response.status, response.statusText, [...response.headers]]);
+      },
+    };
+    const sent = await inject(app);
+    deepEqual([sent.status, sent.fields['x-a'], sent.fields['x-b']], [203, '1', undefined]);
+    headers.set('x-a', '1');
+    lines[0]![1] = '1';
+    Object.assign(fields, { 'x-a': '1' });
+    const read = (await inject(app, { path: '/read' })).json();
+    const type = ['content-type', 'text/plain;charset=UTF-8'];
+    deepEqual(read, [203, 'First', [type, ['x-a', '1']]]);
+  }
+});
+
+test('a response may have status and fields of another', async () => {
+  const app: FetchApp = {
+    fetch: ({ url }) => {
+      const of = new Response(null, { status: 201, headers: { 'x-a': 'b' } });
+      return url.endsWith('/json') ? Response.json({ a: 1 }, of) : new Response('text', of);
+    },
+  };
+  for (const [path, text] of [
+    ['/json', '{"a":1}'],
+    ['/text', 'text'],
+  ] as const) {
+    const response = await inject(app, { path });
+    deepEqual([response.status, response.fields['x-a'], response.text()], [201, 'b', text]);
+  }
+});
+
 test('mistakes of the standard stay mistakes', () => {
   throws(() => new Response('x', { status: 204 }), TypeError);
   throws(() => new Response('x', { status: 1000 }), RangeError);
