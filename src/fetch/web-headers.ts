@@ -23,7 +23,11 @@ export class WebHeaders {
 
   get(name: string): string | null {
     if (this.#native !== undefined) return this.#native.get(name);
-    return this.#source().field(name) ?? null;
+    const value = this.#source().field(name);
+    if (value === undefined) return null;
+    // Lines of cookies are joined with "; ": RFC 6265 section 5.4, RFC 9113 section 8.2.3.
+    const isJoined = value.includes(', ') && name.toLowerCase() === 'cookie';
+    return isJoined ? this.native.get(name) : value;
   }
 
   has(name: string): boolean {

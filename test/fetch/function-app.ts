@@ -12,6 +12,11 @@ const state: State = { pulled: 0, cancelled: false, aborted: false };
 export async function fetch(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname === '/state') return Response.json(state);
+  if (pathname === '/cookie') {
+    const { headers } = request;
+    const first = headers.get('Cookie');
+    return Response.json([first, Object.fromEntries(headers)['cookie'], headers.get('cookie')]);
+  }
   request.signal.addEventListener('abort', () => {
     state.aborted = true;
   });
