@@ -8,8 +8,8 @@ import { hasContent } from '../http/status.ts';
 import { WebResponse } from './web-response.ts';
 
 const SERVER_FIELD_NAMES = new Set(SERVER_FIELDS);
-/** Turns of promises in which a body that is there says that it has ended. */
-const TURNS = 3;
+/** Turns of promises in which a source that does not wait has its next piece, or its end. */
+const TURNS = 10;
 
 /** Answers a promise of when all of it was taken, unless it was at once. */
 export function sendResponse(
@@ -74,17 +74,21 @@ async function sendStream(
       await reader.cancel();
       return await endWithoutLength(response);
     }
-    const first = await reader.read();
-    if (signal.aborted) throw new ExchangeError('the client has gone', 0);
-    if (first.done) return response.end();
     // Most bodies are one piece: then it is sent with its length, and in one go.
-    const second = reader.read();
-    const ended = await endsSoon(second);
-    if (ended) return response.end(first.value);
+    const reads = [reader.read()];
+    const first = await soon(reads[0]!);
+    if (first?.done === true) return response.end();
+    if (first !== undefined) {
+      reads.push(reader.read());
+      if ((await soon(reads[1]!))?.done === true) return response.end(first.value);
+    }
     if (length !== null && /^\d+$/.test(length)) response.length(Number(length));
-    await response.write(first.value);
-    for (let next = await second; !next.done; next = await reader.read()) {
-      await response.write(next.value);
+    // A source that is silent at first has begun nevertheless, such as one of events.
+    if (first === undefined) void response.write('');
+    for (;;) {
+      const { done, value } = await (reads.shift() ?? reader.read());
+      if (done) break;
+      await response.write(value);
     }
     if (signal.aborted) throw new ExchangeError('the client has gone', 0);
     response.end();
@@ -96,14 +100,13 @@ async function sendStream(
   }
 }
 
-async function endsSoon(next: Promise<{ readonly done: boolean }>): Promise<boolean> {
-  let ended = false;
-  next.then(
-    ({ done }) => {
-      ended = done;
-    },
-    () => {},
-  );
-  for (let turn = 0; turn < TURNS && !ended; turn++) await undefined;
-  return ended;
+// What a read answers, or undefined if it waits.
+async function soon<T>(read: Promise<T>): Promise<T | undefined> {
+  let isSettled = false;
+  const settle = (): void => {
+    isSettled = true;
+  };
+  read.then(settle, settle);
+  for (let turn = 0; turn < TURNS && !isSettled; turn++) await undefined;
+  return isSettled ? read : undefined;
 }

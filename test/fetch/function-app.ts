@@ -22,6 +22,7 @@ export async function fetch(request: Request): Promise<Response> {
   });
   if (pathname === '/endless') return new Response(endless());
   if (pathname === '/silent') return new Response(silent());
+  if (pathname === '/quiet') return new Response(quiet());
   if (pathname === '/slow-body') {
     const reader = request.body!.getReader();
     const { value } = await reader.read();
@@ -53,6 +54,16 @@ function silent(): ReadableStream<Uint8Array> {
     start(controller) {
       controller.enqueue(PIECE.subarray(0, 10));
     },
+    cancel() {
+      state.cancelled = true;
+    },
+  });
+}
+
+// Says nothing at all.
+function quiet(): ReadableStream<Uint8Array> {
+  state.cancelled = false;
+  return new ReadableStream({
     cancel() {
       state.cancelled = true;
     },

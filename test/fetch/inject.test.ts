@@ -263,6 +263,27 @@ test('a status without content has the same head for HEAD as for GET', async () 
   }
 });
 
+test('a stream of one piece that comes soon has its length; one that fails is 500', async () => {
+  const piece = new TextEncoder().encode('piece');
+  const afterTurns = (turns: number, isGood = true): ReadableStream<Uint8Array> =>
+    new ReadableStream({
+      async pull(controller) {
+        for (let turn = 0; turn < turns; turn++) await undefined;
+        if (!isGood) throw new Error('a source that fails on purpose');
+        controller.enqueue(piece);
+        controller.close();
+      },
+    });
+  const through = (): ReadableStream<Uint8Array> =>
+    afterTurns(0).pipeThrough(new TransformStream());
+  for (const source of [() => afterTurns(0), () => afterTurns(3), through]) {
+    const response = await inject({ fetch: () => new Response(source()) });
+    deepEqual([response.text(), response.fields['content-length']], ['piece', '5']);
+  }
+  const failed = await inject({ fetch: () => new Response(afterTurns(3, false)) });
+  equal(failed.status, 500);
+});
+
 test('what is kept never shows another request', async () => {
   let first: Request | undefined;
   const seen: unknown[] = [];

@@ -1,6 +1,6 @@
 // Streams of fetch applications: who reads slowly holds the stream back, and who goes ends it.
 
-import { equal, ok, rejects } from 'node:assert/strict';
+import { equal, match, ok, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
@@ -50,6 +50,14 @@ test('a client that goes cancels a stream that says nothing', async () => {
   const socket = await get('/silent');
   await once(socket, 'readable');
   equal((await state()).cancelled, false);
+  socket.destroy();
+  await until(({ cancelled }) => cancelled);
+});
+
+test('a stream that says nothing at first has begun', { timeout: 10_000 }, async () => {
+  const socket = await get('/quiet');
+  await once(socket, 'readable');
+  match(String(socket.read()), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n$/);
   socket.destroy();
   await until(({ cancelled }) => cancelled);
 });
