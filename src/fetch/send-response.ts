@@ -20,20 +20,24 @@ export function sendResponse(
   if (!(web instanceof WebResponse)) {
     throw new TypeError('fetch(request) of the application answered with no Response');
   }
+  const content = isLight(web) ? WebResponse.content(web) : undefined;
+  if (content === undefined) {
+    const { body, headers } = web as unknown as globalThis.Response;
+    const length = headers.get('content-length');
+    if (body !== null) return sendStream(body, length, web, request, response);
+  }
+  setHead(web, response);
+  return sendContent(content ?? null, request, response);
+}
+
+function setHead(web: globalThis.Response | WebResponse, response: Response): void {
   response.status = web.status;
   const field = (name: string, value: string): void => {
     const lower = name.toLowerCase();
     if (!SERVER_FIELD_NAMES.has(lower)) response.field(lower, value.trim());
   };
-  if (isLight(web)) {
-    WebResponse.eachField(web, field);
-    const content = WebResponse.content(web);
-    if (content !== undefined) return sendContent(content, request, response);
-  } else
-    for (const [name, value] of (web as unknown as globalThis.Response).headers) field(name, value);
-  const { body, headers } = web as unknown as globalThis.Response;
-  if (body === null) return sendContent(null, request, response);
-  return sendStream(body, headers.get('content-length'), request, response);
+  if (isLight(web)) WebResponse.eachField(web, field);
+  else for (const [name, value] of web.headers) field(name, value);
 }
 
 function isLight(web: object): web is WebResponse {
@@ -62,10 +66,27 @@ async function endWithoutLength(response: Response): Promise<void> {
 async function sendStream(
   body: ReadableStream<Uint8Array>,
   length: string | null,
+  web: globalThis.Response | WebResponse,
   request: Request,
   response: Response,
 ): Promise<void> {
   const reader = body.getReader();
+  try {
+    setHead(web, response);
+    await sendPieces(reader, length, request, response);
+  } catch (error) {
+    // Whoever makes the pieces is told that nobody wants them.
+    reader.cancel(error).catch(() => {});
+    throw error;
+  }
+}
+
+async function sendPieces(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  length: string | null,
+  request: Request,
+  response: Response,
+): Promise<void> {
   const { signal } = request;
   const gone = (): void => void reader.cancel(signal.reason).catch(() => {});
   signal.addEventListener('abort', gone);
@@ -92,9 +113,6 @@ async function sendStream(
     }
     if (signal.aborted) throw new ExchangeError('the client has gone', 0);
     response.end();
-  } catch (error) {
-    reader.cancel(error).catch(() => {});
-    throw error;
   } finally {
     signal.removeEventListener('abort', gone);
   }

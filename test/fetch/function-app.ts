@@ -1,5 +1,7 @@
 // A module that exports `fetch` alone, with streams in both directions.
 
+import { once } from 'node:events';
+
 export interface State {
   pulled: number;
   cancelled: boolean;
@@ -22,6 +24,12 @@ export async function fetch(request: Request): Promise<Response> {
   });
   if (pathname === '/endless') return new Response(endless());
   if (pathname === '/silent') return new Response(silent());
+  if (pathname === '/after-gone') {
+    state.cancelled = false;
+    if (!request.signal.aborted) await once(request.signal, 'abort');
+    return new Response(silent());
+  }
+  if (pathname === '/wrong-field') return new Response(silent(), { headers: { 'x-a': '\x01' } });
   if (pathname === '/quiet') return new Response(quiet());
   if (pathname === '/slow-body') {
     const reader = request.body!.getReader();

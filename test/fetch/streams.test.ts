@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { HttpPeer, request } from '../support/http-peer.ts';
 import { sharedServer } from '../support/server-process.ts';
 import type { State } from './function-app.ts';
 
@@ -59,6 +60,20 @@ test('a stream that says nothing at first has begun', { timeout: 10_000 }, async
   await once(socket, 'readable');
   match(String(socket.read()), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n$/);
   socket.destroy();
+  await until(({ cancelled }) => cancelled);
+});
+
+test('a stream is cancelled whose client has gone before the response', async (t) => {
+  const peer = await HttpPeer.open(t, server().port);
+  await peer.send(request('/after-gone'));
+  // Behind this, the request has come.
+  equal((await state()).cancelled, false);
+  peer.reset();
+  await until(({ cancelled }) => cancelled);
+});
+
+test('a stream is cancelled whose response has a field that cannot be sent', async () => {
+  equal((await fetch(`${server().url}/wrong-field`)).status, 500);
   await until(({ cancelled }) => cancelled);
 });
 
