@@ -93,6 +93,15 @@ test('the signal aborts when the client ends its side, or the exchange has faile
   }
 });
 
+test('the signal has aborted that is asked for when the client has ended its side', () => {
+  const request = bound(requestLine('GET', '/'));
+  request.peerEnded();
+  equal(request.signal.aborted, true);
+  equal(request.signal, request.signal);
+  request.bind(BEFORE.length, []);
+  equal(request.signal.aborted, false);
+});
+
 test('a request that fails cancels the tasks that are awaited', () => {
   const awaited: TaskCall[] = [];
   const request = bound(requestLine('GET', '/'), async (_task, _input, caller) => {

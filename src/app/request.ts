@@ -139,6 +139,7 @@ export class BoundRequest implements Request, TaskCaller {
   #body: RequestBody | undefined;
   #error: Error | undefined;
   #aborter: AbortController | undefined;
+  #peerEnded = false;
 
   /** `parser` has just parsed what is bound, in `memory`, and the router found `parameters`. */
   constructor(
@@ -226,7 +227,10 @@ export class BoundRequest implements Request, TaskCaller {
 
   get signal(): AbortSignal {
     this.#check();
-    this.#aborter ??= new AbortController();
+    if (this.#aborter === undefined) {
+      this.#aborter = new AbortController();
+      if (this.#peerEnded) this.peerEnded();
+    }
     return this.#aborter.signal;
   }
 
@@ -272,6 +276,7 @@ export class BoundRequest implements Request, TaskCaller {
     this.#names = names;
     this.#query = undefined;
     this.#aborter = undefined;
+    this.#peerEnded = false;
   }
 
   unbind(): void {
@@ -288,6 +293,7 @@ export class BoundRequest implements Request, TaskCaller {
 
   /** The client has ended its side: it may still read, but most have gone. */
   peerEnded(): void {
+    this.#peerEnded = true;
     this.#aborter?.abort(new ExchangeError('the client has ended the connection', 0));
   }
 
