@@ -36,8 +36,9 @@ export interface App<
   readonly fallback?: Handler<Tasks, string, Protocols>;
   /**
    * Answers for handlers that fail before their response has begun, those of connections included,
-   * with a response that nothing was set of. What it does not answer, or when it fails itself, is a
-   * 500. The server logs what it throws, and nothing else.
+   * with a response that nothing was set of. It begins its response before it returns, or answers
+   * with a promise. What it does not answer, or when it fails itself, is a 500, and logged. Apart
+   * from that the server logs nothing.
    */
   readonly onError?: ErrorHandler;
   readonly tasks?: { readonly [Name in keyof Tasks]: Tasks[Name] & TaskFunction };

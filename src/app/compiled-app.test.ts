@@ -1,13 +1,16 @@
 import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { RESPONSE_SINK } from '../../test/support/unit-response-sink.ts';
 import { server } from '../delegate/task-server.test-data.ts';
 import { METHOD_GET, METHOD_HEAD, METHOD_POST } from '../http/method.ts';
 import { ROUTE_METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../http/router.ts';
 import type { App } from './app.ts';
 import { defineApp } from './app.ts';
+import { BoundResponse } from './bound-response.ts';
 import { AppError, compileApp, loadApp, NOT_DELEGATED, protocolPorts } from './compiled-app.ts';
 import { delegate } from './delegation.ts';
-import type { Handler } from './handler.ts';
+import type { ErrorHandler, Handler } from './handler.ts';
+import type { Request } from './request.ts';
 
 const handler: Handler = (_request, response) => response.end();
 
@@ -140,6 +143,47 @@ test('a module that is not there, or fails, keeps its own error', async () => {
   const wrong = moduleOf("export default { routes: { 'GET /a': { task: 'none' } } };");
   await rejects(loadApp(wrong, server), { name: 'AppError', message: /no task "none"/ });
 });
+
+const FAILING: Record<string, Handler> = {
+  throws: () => {
+    throw new Error('on purpose');
+  },
+  rejects: () => Promise.reject(new Error('on purpose')),
+};
+
+for (const [name, failing] of Object.entries(FAILING)) {
+  const run = async (onError: ErrorHandler): Promise<BoundResponse> => {
+    const { handlers } = compileApp({ routes: { 'GET /a': failing }, onError });
+    const response = new BoundResponse(RESPONSE_SINK);
+    response.bind();
+    await handlers[0]!({} as Request, response);
+    return response;
+  };
+
+  test(`onError answers, or begins to, for a handler that ${name}`, async () => {
+    const ended = await run((error, _request, response) => response.end(String(error), 503));
+    deepEqual([ended.body, ended.statusCode], ['Error: on purpose', 503]);
+    equal((await run((_error, _request, response) => void response.write('x'))).begun, true);
+    const later: ErrorHandler = async (_error, _request, response) => {
+      await null;
+      response.end('later');
+    };
+    equal((await run(later)).body, 'later');
+  });
+
+  test(`onError that does not answer for a handler that ${name} has failed`, async () => {
+    await rejects(
+      run(() => {}),
+      /onError has returned without/,
+    );
+    await rejects(
+      run((_error, _request, response) => {
+        response.field('X', 'y').length(5);
+      }),
+      /onError has returned without/,
+    );
+  });
+}
 
 test('defineApp and delegate say what they are given', () => {
   const app = routes('GET /a');

@@ -184,7 +184,9 @@ function guard(handler: Handler, onError: ErrorHandler | undefined): Handler {
     // That the peer has gone is no failure.
     if (response.begun || (error instanceof ExchangeError && error.status === 0)) throw error;
     (response as BoundResponse).restart();
-    return onError(error, request, response);
+    const result = onError(error, request, response);
+    if (result !== undefined && isThenable(result)) return result;
+    if (!response.begun) throw new Error('onError has returned without beginning its response');
   };
   return (request, response) => {
     try {

@@ -106,6 +106,11 @@ test('the application answers for handlers that fail, before anything was sent',
   ok(!(await peer.rest()).bytes.includes('too late'));
 });
 
+test('what it does not answer is a 500 at once', async (t) => {
+  equal(await ask(t, '/unanswered'), '500 500 Internal Server Error\n');
+  equal(await ask(t, '/unanswered/late'), '500 500 Internal Server Error\n');
+});
+
 test('it answers for handlers that are in a worker too', async (t) => {
   equal(await ask(t, '/away-blocking'), '500 /away-blocking: blocked');
   equal(await ask(t, '/away-throws'), '500 /away-throws: thrown');

@@ -88,6 +88,13 @@ export default defineApp({
     'GET /worse': () => {
       throw new Error('worse');
     },
+    'GET /unanswered': () => {
+      throw new Error('unanswered');
+    },
+    'GET /unanswered/late': async () => {
+      await null;
+      throw new Error('unanswered');
+    },
     'GET /begun': async (_request, response) => {
       await response.write('begun');
       throw new Error('too late');
@@ -117,6 +124,7 @@ export default defineApp({
   onError: (error, request, response) => {
     const { message } = error as Error;
     if (message === 'worse') throw error;
+    if (message === 'unanswered') return;
     response.end(`${request.path}: ${message}`, message === 'teapot' ? 418 : 500);
   },
 });
