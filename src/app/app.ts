@@ -26,11 +26,13 @@ export interface App<
    * exact path comes before one with parameters, and that before one with a wildcard.
    */
   readonly routes: {
-    readonly [Route in Routes]?:
-      | Handler<Tasks, ParametersOf<Route>, Protocols>
-      | DelegationTo<Tasks, ParametersOf<Route>>
-      | HandOff<HttpNames<Connections>>
-      | StaticResponse;
+    readonly [Route in Routes]?: Route extends InLowerCase
+      ? never
+      :
+          | Handler<Tasks, ParametersOf<Route>, Protocols>
+          | DelegationTo<Tasks, ParametersOf<Route>>
+          | HandOff<HttpNames<Connections>>
+          | StaticResponse;
   };
   /** Answers the requests that no route answers, in place of 404 and 405. */
   readonly fallback?: Handler<Tasks, string, Protocols>;
@@ -71,5 +73,8 @@ export type AppMaker = (server: AppServer) => AnyApp;
 /** An application of any tasks, connections, routes and protocols. */
 // biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
 export type AnyApp = App<any, any, any, any>; // of any tasks, connections, routes and protocols
+
+// RFC 9110 section 9.1: methods are case-sensitive.
+type InLowerCase = `${'get' | 'head' | 'post' | 'put' | 'delete' | 'patch'} ${string}`;
 
 type None = Readonly<Record<never, never>>;

@@ -67,7 +67,10 @@ const MISTAKES: Record<string, [app: App, message: RegExp]> = {
   'a key of three parts': [routes('GET /a b'), /"GET \/a b" is not a method and a path/],
   'an empty key': [routes(''), /"" is not a method and a path/],
   'an unknown method': [routes('BREW /a'), /"BREW \/a": unknown method BREW/],
-  'a method in lower case': [routes('get /a'), /unknown method get/],
+  'a method in lower case': [
+    routes('get /a'),
+    /"get \/a": unknown method get: .* upper case, GET$/,
+  ],
   'the name that stands for other methods': [routes('other /a'), /"other \/a"/],
   'an empty path': [routes('GET '), /no leading slash/],
   'a path without a slash': [routes('GET a'), /"GET a": the path has no leading slash/],

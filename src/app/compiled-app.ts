@@ -295,8 +295,12 @@ function parseRoute(key: string): Route {
   if (method === undefined || path === undefined || rest.length > 0) {
     throw new AppError(`route "${key}" is not a method and a path, such as "GET /path"`);
   }
-  if (!METHOD_NAMES.includes(method))
-    throw new AppError(`route "${key}": unknown method ${method}`);
+  if (!METHOD_NAMES.includes(method)) {
+    // Methods are case-sensitive, RFC 9110 section 9.1.
+    const upper = method.toUpperCase();
+    const hint = METHOD_NAMES.includes(upper) ? `: methods are in upper case, ${upper}` : '';
+    throw new AppError(`route "${key}": unknown method ${method}${hint}`);
+  }
   return { method, path };
 }
 

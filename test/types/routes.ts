@@ -29,6 +29,8 @@ defineApp({
       request.param('id');
       response.end();
     },
+    // @ts-expect-error a method is in upper case
+    'get /lower': (_request, response) => response.end(),
     'GET /rows': handOff('rows'),
     'GET /live': handOff('live'),
     // @ts-expect-error there is no such connection handler
