@@ -58,9 +58,10 @@ export interface Response<Protocols extends string = string> {
   /**
    * Sends what a stream or an iterable has, piece by piece as the peer takes it, and ends the
    * response. When the peer has gone, the source is cancelled, and the promise is rejected, which a
-   * handler may answer with. When the source fails, the response does, whether
-   * the promise is awaited or not. To HEAD the source is
-   * cancelled before it is asked for anything.
+   * handler may answer with. When the source fails, the response does, whether the promise is
+   * awaited or not. When the client has ended its side, each piece has to come
+   * within `--handler-timeout`: nobody can know whether it still reads. To HEAD the source
+   * is cancelled before it is asked for anything.
    */
   stream(source: StreamSource): Promise<void>;
   /**

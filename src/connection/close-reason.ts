@@ -4,7 +4,7 @@ import { Counter } from '../base/counters.ts';
 
 /** The last response announced the close. */
 export const SERVED = Counter.closedServed;
-/** The peer ended its side, and nothing was owed to it. */
+/** The peer ended its side, and nothing was owed to it, or nothing more came of what was. */
 export const BY_PEER = Counter.closedByPeer;
 /** The peer reset, or was lost by the network. */
 export const BY_RESET = Counter.closedByReset;

@@ -1,4 +1,4 @@
-import { equal, ok, rejects, throws } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   errorText,
@@ -398,6 +398,111 @@ test('the time of a peer is not the handler’s: it begins again with each piece
   }
   equal(await bench.settle(), okText('20480'));
   bench.close();
+});
+
+for (const [name, begun] of [
+  ['that has written some', 'some'],
+  ['that has written none', ''],
+] as const) {
+  test(`a client that has ended its side does not wait for ever for a stream ${name}`, async () => {
+    let cancelled = 0;
+    let error: unknown;
+    const source = {
+      asked: 0,
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async next(): Promise<IteratorResult<string>> {
+        if (this.asked++ > 0) await gate().promise;
+        return { done: false, value: begun };
+      },
+      async return(): Promise<IteratorResult<string>> {
+        cancelled++;
+        return { done: true, value: undefined };
+      },
+    };
+    const bench = new ExchangeBench(
+      {
+        'GET /silent': async (_request, given) => {
+          try {
+            await given.stream(source);
+          } catch (reason) {
+            error = reason;
+            throw reason;
+          }
+        },
+      },
+      BRIEFLY,
+    );
+    await bench.ask(get('/silent'));
+    bench.endRecv(bench.slot, 0);
+    isAbout(msUntilLate(bench), HANDLER_MS);
+    await turn();
+    equal(cancelled, 1);
+    ok(error instanceof ExchangeError);
+    bench.closed();
+    equal(bench.count('closedByPeer'), 1);
+    deepEqual(bench.logged, []);
+  });
+}
+
+test('a client that has ended its side gets a stream whose pauses are short', async () => {
+  let piece = gate<string>();
+  const bench = new ExchangeBench(
+    {
+      'GET /events': (_request, given) =>
+        given.stream(
+          (async function* () {
+            for (let next = await piece.promise; next !== ''; next = await piece.promise) {
+              yield next;
+              piece = gate();
+            }
+          })(),
+        ),
+    },
+    BRIEFLY,
+  );
+  await bench.ask(get('/events'));
+  bench.endRecv(bench.slot, 0);
+  for (let count = 0; count < 5; count++) {
+    bench.pass(HANDLER_MS - SLACK_MS);
+    equal(bench.state, OPEN);
+    piece.resolve('piece');
+    ok((await bench.settle()).endsWith('5\r\npiece\r\n'));
+  }
+  bench.pass(HANDLER_MS - SLACK_MS);
+  piece.resolve('');
+  equal(await bench.settle(), '0\r\n\r\n');
+  bench.closed();
+});
+
+test('time in which a client that has ended its side takes pieces is its own', async () => {
+  const open = gate();
+  const bench = new ExchangeBench(
+    {
+      'GET /large': async (_request, given) => {
+        await given.write('x'.repeat(400_000));
+        await open.promise;
+        given.end();
+      },
+    },
+    { requests: { handlerTimeoutMs: HANDLER_MS, sendTimeoutMs: HANDLER_MS - 2 * SLACK_MS } },
+  );
+  await turn();
+  bench.arrive(get('/large'));
+  bench.tick();
+  bench.endRecv(bench.slot, 0);
+  let passed = 0;
+  for (; bench.sends; passed += HANDLER_MS - 3 * SLACK_MS) {
+    bench.pass(HANDLER_MS - 3 * SLACK_MS);
+    equal(bench.state, OPEN);
+    bench.send(bench.slot);
+    bench.tick();
+  }
+  ok(passed > 2 * HANDLER_MS);
+  isAbout(msUntilLate(bench), HANDLER_MS);
+  await turn();
+  bench.closed();
 });
 
 test('a response that has begun may pause: its handler has all the time', async () => {

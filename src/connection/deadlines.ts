@@ -118,9 +118,14 @@ export class Deadlines {
     return this.#options.sendTimeoutMs - msBetween(this.#sending[slot]!, this.#loop.clock.nowMs);
   }
 
-  /** Milliseconds until the handler of an exchange is late; a peer's time is none of its own. */
-  handlerLeft(exchange: Exchange): number {
+  /**
+   * Milliseconds until the handler of an exchange is late; a peer's time is none of its own. When
+   * its response has begun it has all the time, unless the peer has ended its side: as long as
+   * nothing is sent to it, nobody can know whether it still reads.
+   */
+  handlerLeft(exchange: Exchange, hasPeerEnded: boolean): number {
     if (!exchange.isAwaitingHandler) return this.#lookMs;
+    if (exchange.response.streams && !hasPeerEnded) return this.#lookMs;
     const waited = msBetween(exchange.handlerSinceMs, this.#loop.clock.nowMs);
     return this.#options.handlerTimeoutMs - waited;
   }

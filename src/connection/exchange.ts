@@ -65,7 +65,7 @@ export class Exchange implements RequestSource, ResponseSink {
   response!: BoundResponse;
   /** True exactly when the handler was called, and may have kept what it was given. */
   handled = false;
-  /** When the handler was last given something: its call, or bytes of the body. */
+  /** When the handler was last given something: its call, bytes of the body, space for more. */
   handlerSinceMs = 0;
   /** True exactly when somebody was given `request` and `response` who may keep them. */
   kept = false;
@@ -133,11 +133,11 @@ export class Exchange implements RequestSource, ResponseSink {
     return this.request.openBody;
   }
 
-  /** True exactly when nothing but the handler is waited for before the response begins. */
+  /** True exactly when nothing but the handler is waited for before the response goes on. */
   get isAwaitingHandler(): boolean {
     if (!this.handled || this.delegated || this.status !== BY_HANDLER) return false;
     if (this.requestBody?.isWanted === true) return false;
-    return !this.response.ended && !this.response.streams;
+    return !this.response.ended && this.response.queuedSize === 0;
   }
 
   /** The handler was given something, and has its time from now on. */

@@ -360,6 +360,7 @@ export class ResponseSide {
       if (chunked) at = this.#writer.chunkEnd(at);
       response.take(size);
     }
+    if (response.piece === undefined) exchange.giveTime();
     let done = response.ended && response.piece === undefined;
     if (done && chunked && !headOnly) {
       const lines = this.#lines(response.trailers);

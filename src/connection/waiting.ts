@@ -5,6 +5,7 @@
 import { ExchangeError } from '../app/exchange-error.ts';
 import {
   BODY_TIMEOUT,
+  BY_PEER,
   HANDLER_TIMEOUT,
   HEADER_TIMEOUT,
   IDLE,
@@ -20,6 +21,7 @@ import {
   isLeaving,
   LINGER_AFTER_SEND,
   OPEN,
+  PEER_ENDED,
   RECEIVES_BODY,
   SEND_IN_FLIGHT,
   SUSPENDED,
@@ -105,10 +107,11 @@ export class Waiting {
       left = deadlines.left(slot, 0);
     }
     if (isSending) left = Math.min(left, deadlines.sendLeft(slot));
+    const hasPeerEnded = this.#table.has(slot, PEER_ENDED);
     let exchange = this.#exchanges.first(slot);
     while (exchange !== undefined) {
       const { next } = exchange;
-      const handlerLeft = deadlines.handlerLeft(exchange);
+      const handlerLeft = deadlines.handlerLeft(exchange, hasPeerEnded);
       if (handlerLeft > 0) left = Math.min(left, handlerLeft);
       else {
         isLate = true;
@@ -129,12 +132,14 @@ export class Waiting {
   }
 
   // The handler is told, and what it still says is ignored. What it may go on doing is unknown, and
-  // so is whether it reads its body: the connection ends.
+  // so is whether it reads its body: the connection ends. Where the response has begun, it is the
+  // peer that may have gone.
   #onHandlerLate(slot: number, exchange: Exchange): void {
+    const reason = exchange.headWritten ? BY_PEER : HANDLER_TIMEOUT;
     this.#table.setFlag(slot, CLOSE_AFTER_SEND | LINGER_AFTER_SEND);
-    this.#table.setReason(slot, HANDLER_TIMEOUT);
+    this.#table.setReason(slot, reason);
     const error = new ExchangeError('the handler has taken too long', 0);
-    this.#requestSide.fail(exchange, error, GATEWAY_TIMEOUT, HANDLER_TIMEOUT);
+    this.#requestSide.fail(exchange, error, GATEWAY_TIMEOUT, reason);
   }
 
   // Who began to send a request is told why it gets no other answer.

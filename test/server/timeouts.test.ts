@@ -136,6 +136,21 @@ test('504 for a handler that never answers, and the connection ends', async (t) 
   await server().reportUntil(([accept]) => accept!.counters.closedHandlerTimeout! > before);
 });
 
+test('connections of clients that left a silent stream end', async (t) => {
+  const peers = await Promise.all([0, 1, 2].map(() => HttpPeer.open(t, server().port)));
+  for (const peer of peers) {
+    await peer.send(request('/silent'));
+    while (!peer.hasBytes) await new Promise((resolve) => peer.socket.once('data', resolve));
+  }
+  for (const peer of peers) peer.endSending();
+  for (const peer of peers) {
+    const { bytes } = await peer.rest();
+    ok(bytes.endsWith('\r\n\r\n5\r\nhello\r\n'), bytes);
+    peer.close();
+  }
+  await server().reportUntil(([accept]) => accept!.counters.connectionsOpen === 0);
+});
+
 test('a peer that takes nothing of a large response is cut off', async (t) => {
   const before = await server().counter('closedSendTimeout');
   const peer = await HttpPeer.open(t, server().port, { paused: true });

@@ -191,6 +191,13 @@ export default defineApp({
       throw new Error('a mistake in an async handler');
     },
     'GET /never': () => new Promise(() => {}),
+    'GET /silent': (_request, response) =>
+      response.stream(
+        (async function* () {
+          yield 'hello';
+          await new Promise(() => {});
+        })(),
+      ),
     'GET /returns': async () => {
       await passed(1);
     },
