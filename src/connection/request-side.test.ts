@@ -128,6 +128,25 @@ test('a handler sees method, target, path and fields; its body is text or bytes'
   bench.close();
 });
 
+test('501 for CONNECT, whatever answers the rest, and nothing behind it is a request', () => {
+  const targets: string[] = [];
+  const bench = new ExchangeBench(
+    {},
+    {
+      fallback: (request, given) => {
+        targets.push(request.target);
+        given.end('tunnel');
+      },
+    },
+  );
+  const connect = 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n';
+  const refused = errorText('501 Not Implemented', [CLOSE_FIELD]);
+  equal(bench.answer(get('/fast') + connect + get('/behind')), OK + refused);
+  deepEqual(targets, []);
+  equal(bench.count('responses5xx'), 1);
+  bench.close();
+});
+
 test('404 for a path without a route', () => {
   const bench = new ExchangeBench({});
   equal(bench.answer(get('/none')), errorText('404 Not Found'));

@@ -14,7 +14,7 @@ import { ExchangeError } from '../app/exchange-error.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
 import { abandon, isThenable } from '../base/thenable.ts';
-import { isSafe, METHOD_HEAD } from '../http/method.ts';
+import { isSafe, METHOD_CONNECT, METHOD_HEAD } from '../http/method.ts';
 import type { PreparedResponse } from '../http/prepared-response.ts';
 import type { RequestParser } from '../http/request-parser.ts';
 import { PARSE_COMPLETE, PARSE_INCOMPLETE } from '../http/request-parser.ts';
@@ -54,6 +54,8 @@ import { failureFields } from './upgrades.ts';
 
 /** Bytes that handlers of a thread may have copied of their requests: heads, and whole bodies. */
 export const REQUEST_MEMORY_MAX = 256 * 1024 * 1024;
+/** RFC 9110 15.6.2. */
+const NOT_IMPLEMENTED = 501;
 const FAILED = new ExchangeError('the handler has failed', 0);
 
 export class RequestSide {
@@ -184,7 +186,9 @@ export class RequestSide {
         table.setFlag(slot, SUSPENDED);
         break;
       }
-      const status = parser.parse(this.#bytes, at, end);
+      let status = parser.parse(this.#bytes, at, end);
+      // This is no proxy, and what follows is for a tunnel: RFC 9110 9.3.6.
+      if (status === PARSE_COMPLETE && parser.method === METHOD_CONNECT) status = NOT_IMPLEMENTED;
       if (status === PARSE_INCOMPLETE) break;
       if (!isFirst && !this.#mayPipeline(slot, status)) {
         parser.begin();
