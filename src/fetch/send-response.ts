@@ -1,10 +1,10 @@
 // Sends a `Response` of the Fetch standard. Control plane.
 
-import { ExchangeError } from '../app/exchange-error.ts';
 import type { Request } from '../app/request.ts';
 import type { Response } from '../app/response.ts';
 import { SERVER_FIELDS } from '../http/field-lines.ts';
 import { hasContent } from '../http/status.ts';
+import { streamPieces } from './stream-pieces.ts';
 import { WebResponse } from './web-response.ts';
 
 const SERVER_FIELD_NAMES = new Set(SERVER_FIELDS);
@@ -87,35 +87,23 @@ async function sendPieces(
   request: Request,
   response: Response,
 ): Promise<void> {
-  const { signal } = request;
-  const gone = (): void => void reader.cancel(signal.reason).catch(() => {});
-  signal.addEventListener('abort', gone);
-  try {
-    if (request.method === 'HEAD') {
-      await reader.cancel();
-      return await endWithoutLength(response);
-    }
-    // Most bodies are one piece: then it is sent with its length, and in one go.
-    const reads = [reader.read()];
-    const first = await soon(reads[0]!);
-    if (first?.done === true) return response.end();
-    if (first !== undefined) {
-      reads.push(reader.read());
-      if ((await soon(reads[1]!))?.done === true) return response.end(first.value);
-    }
-    if (length !== null && /^\d+$/.test(length)) response.length(Number(length));
-    // A source that is silent at first has begun nevertheless, such as one of events.
-    if (first === undefined) void response.write('');
-    for (;;) {
-      const { done, value } = await (reads.shift() ?? reader.read());
-      if (done) break;
-      await response.write(value);
-    }
-    if (signal.aborted) throw new ExchangeError('the client has gone', 0);
-    response.end();
-  } finally {
-    signal.removeEventListener('abort', gone);
+  if (request.method === 'HEAD') {
+    await reader.cancel();
+    return endWithoutLength(response);
   }
+  const { signal } = request;
+  // Most bodies are one piece: then it is sent with its length, and in one go.
+  const reads = [reader.read()];
+  const first = await soon(reads[0]!);
+  if (first?.done === true) return response.end();
+  if (first !== undefined) {
+    reads.push(reader.read());
+    if ((await soon(reads[1]!))?.done === true) return response.end(first.value);
+  }
+  if (length !== null && /^\d+$/.test(length)) response.length(Number(length));
+  // A source that is silent at first has begun nevertheless, such as one of events.
+  if (first === undefined) void response.write('');
+  await response.stream(streamPieces(reader, reads, signal));
 }
 
 // What a read answers, or undefined if it waits.

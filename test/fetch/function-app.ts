@@ -30,6 +30,10 @@ export async function fetch(request: Request): Promise<Response> {
     return new Response(silent());
   }
   if (pathname === '/wrong-field') return new Response(silent(), { headers: { 'x-a': '\x01' } });
+  if (pathname === '/parts') return new Response(parts(request.signal));
+  if (pathname === '/parts-of-4') {
+    return new Response(parts(request.signal), { headers: { 'content-length': '4' } });
+  }
   if (pathname === '/quiet') return new Response(quiet());
   if (pathname === '/slow-body') {
     const reader = request.body!.getReader();
@@ -64,6 +68,21 @@ function silent(): ReadableStream<Uint8Array> {
     },
     cancel() {
       state.cancelled = true;
+    },
+  });
+}
+
+// Goes on when the client has ended its side.
+function parts(signal: AbortSignal): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async start(controller) {
+      controller.enqueue(PIECE.subarray(0, 1));
+      await once(signal, 'abort');
+      for (let piece = 0; piece < 3; piece++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        controller.enqueue(PIECE.subarray(0, 1));
+      }
+      controller.close();
     },
   });
 }

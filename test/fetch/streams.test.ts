@@ -77,6 +77,22 @@ test('a stream is cancelled whose response has a field that cannot be sent', asy
   await until(({ cancelled }) => cancelled);
 });
 
+for (const path of ['/parts', '/parts-of-4']) {
+  test(`${path}: a client that has ended its side gets the rest`, async (t) => {
+    const [before] = await server().report();
+    const peer = await HttpPeer.open(t, server().port);
+    await peer.send(request(path));
+    await once(peer.socket, 'data');
+    peer.endSending();
+    const { body, fields } = await peer.response();
+    equal(body.length, 4);
+    equal(fields.get('content-length'), path === '/parts' ? undefined : '4');
+    equal(await peer.ended, 'end');
+    const [now] = await server().report();
+    equal(now!.counters.handlersFailed, before!.counters.handlersFailed);
+  });
+}
+
 test('a handler that waits is told that its client has gone', async () => {
   const socket = await get('/never');
   socket.destroy();
