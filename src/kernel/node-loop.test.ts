@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -103,6 +104,15 @@ test('the backend descriptor is the epoll descriptor of this thread', async () =
   equal(new NodeLoop().backendFd, loop.backendFd);
   const [other] = await inThread('answers.push(loop.backendFd);');
   ok(other! > 0 && other !== loop.backendFd);
+});
+
+test('a turn begins in the async context of the start, and not of what ran before it', async () => {
+  const storage = new AsyncLocalStorage<string>();
+  const loop = new NodeLoop();
+  const seen = await new Promise((resolve) => {
+    storage.run('of a handler', () => loop.nextTurn(() => resolve(storage.getStore())));
+  });
+  equal(seen, undefined);
 });
 
 test('microtasks run within a callback', async () => {
