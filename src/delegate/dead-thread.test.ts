@@ -93,6 +93,28 @@ test('a task that was late when its worker was ended is late, and has not failed
   deepEqual(fixture.results(1), [{ slot: 5, status: 500, size: 0 }]);
 });
 
+test('a thread died of the task whose code had it, or of the only one that ran', () => {
+  const fixture = new Fixture();
+  const { holders } = fixture;
+  // By task: whether it shares the thread, each of these holders.
+  const diedOf = (...tasks: [task: number, shares: boolean][]): number => {
+    for (const [task, shares] of tasks) {
+      fixture.delegators[1]!.delegate(task, 1, 7, Buffer.from('/'), 0, 1);
+      holders.setSharesThread(fixture.intakes[1]!.take(), shares);
+    }
+    const repair = repairDeadWorker(fixture.memory, 1, NO_WAKEUPS, 0);
+    equal(repair.failed, tasks.length);
+    equal(fixture.results(1).length, tasks.length);
+    return repair.diedOf;
+  };
+  equal(diedOf([4, true], [5, false], [4, true]), 5);
+  equal(diedOf([4, true], [4, true], [4, true]), 4);
+  equal(diedOf([4, true], [5, true]), NONE);
+  equal(diedOf(), NONE);
+  // The next task in a holder begins anew.
+  equal(diedOf([6, false]), 6);
+});
+
 test('every thread is woken, because the dead one may have been about to', () => {
   const fixture = new Fixture();
   deepEqual(fixture.repair(), [0, 0]);

@@ -5,6 +5,7 @@
 // to run no more, and before its number is given away. `layout.ts` has the table of what is left.
 
 import { assert } from '../base/assert.ts';
+import { NONE } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import { HandOffRecords } from './hand-off-records.ts';
 import type { DelegateMemory } from './layout.ts';
@@ -18,6 +19,11 @@ export interface Repair {
   readonly failed: number;
   /** Which tasks these were. */
   readonly failedTasks: readonly number[];
+  /**
+   * Which task the thread died of: the one whose code had it, and if there was none, the only one
+   * that ran. NONE when that is not known.
+   */
+  readonly diedOf: number;
   /** Tasks that were taken from the queue and not begun: in it again, for another worker. */
   readonly requeued: number;
 }
@@ -49,11 +55,13 @@ export function repairDeadWorker(
   );
   const orphaned = new Set<number>();
   const failedTasks: number[] = [];
+  const hadThread = new Set<number>();
   let requeued = 0;
   for (let holder = 0; holder < holders.count; holder++) {
     const state = holders.state(holder);
     if (state === RUNNING && holders.thread(holder) === thread) {
       failedTasks.push(holders.taskIndex(holder));
+      if (!holders.sharesThread(holder)) hadThread.add(holders.taskIndex(holder));
       holders.setStatus(holder, holders.isLate(holder, nowMs) ? STATUS_LATE : STATUS_FAILED);
       holders.markDone(holder, thread);
       stacks[holders.acceptThread(holder)]!.push(holder);
@@ -69,7 +77,9 @@ export function repairDeadWorker(
   // It may have claimed a sleeper and not written its eventfd, or been claimed itself.
   for (let index = 0; index < acceptThreads; index++) wakeups.wakeAcceptThread(index);
   for (let index = 0; index < workerThreads; index++) wakeups.wakeWorker(index);
-  return { failed: failedTasks.length, failedTasks, requeued };
+  const suspects = hadThread.size > 0 ? hadThread : new Set(failedTasks);
+  const diedOf = suspects.size === 1 ? [...suspects][0]! : NONE;
+  return { failed: failedTasks.length, failedTasks, diedOf, requeued };
 }
 
 /**

@@ -1,11 +1,9 @@
-// The task holders: fixed blocks of shared memory, each with one task from its building until its
-// result was read.
+// The task holders: fixed blocks of shared memory, each with one task until its result was read.
 //
 // Every thread has its own TaskHolders over the same memory. Data plane. A holder has one owner at
 // a time, named in its state word and changed only by compare-and-exchange; only the owner touches
-// the rest. The rest is read and written plainly: whoever sees the new state (or the cell, or the
-// stack, published after it) also sees what was written before, because Atomics are sequentially
-// consistent.
+// the rest, and plainly: whoever sees the new state (or the cell, or the stack, published after it)
+// also sees what was written before, because Atomics are sequentially consistent.
 //
 //     FREE ---> BUILDING ------> QUEUED ------> RUNNING ------> DONE ------> FREE
 //     accept     accept     |    nobody    ^     worker     accept thread
@@ -16,11 +14,10 @@
 // ORPHANED, which the accept thread frees like a DONE one: see `layout.ts`.
 // The header is one cache line, the payload follows:
 //
-//     [ state | task | slot | generation | position | status | sizes | deadline | kinds ]
+//     [ state | task | slot | generation | position | status | sizes | deadline | flags | kinds ]
 //     [ payload ... ]
 //
-// The payload first holds the input. The output overwrites it, so that both may use all of the
-// payload: a task reads its input before it ends.
+// The payload holds the input, and then the output: a task reads its input before it ends.
 
 // The global one is looked up at each use.
 import { Buffer } from 'node:buffer';
@@ -61,6 +58,7 @@ const QUEUE_POSITION = 4;
 const STATUS = 5;
 const INPUT_SIZE = 6;
 const OUTPUT_SIZE = 7;
+const SHARES_THREAD = 8;
 const DEADLINE = 9;
 const CANCELLED = 10;
 // 1: the queue may have an entry of the holder though it is not QUEUED.
@@ -157,6 +155,15 @@ export class TaskHolders {
     this.#words[this.#at(holder) + DEADLINE] = deadlineMs;
   }
 
+  /** False exactly when what runs has the thread: its function has not returned, nor waits. */
+  sharesThread(holder: number): boolean {
+    return this.#words[this.#at(holder) + SHARES_THREAD] !== 0;
+  }
+
+  setSharesThread(holder: number, shares: boolean): void {
+    this.#words[this.#at(holder) + SHARES_THREAD] = shares ? 1 : 0;
+  }
+
   /** True exactly when nobody waits for the result any more. Any thread may ask. */
   isCancelled(holder: number): boolean {
     return Atomics.load(this.#words, this.#at(holder) + CANCELLED) !== 0;
@@ -220,6 +227,7 @@ export class TaskHolders {
     this.#words[at + INPUT_KIND] = TEXT;
     this.#words[at + OUTPUT_SIZE] = 0;
     this.#words[at + OUTPUT_KIND] = TEXT;
+    this.#words[at + SHARES_THREAD] = 0;
     this.#words[at + DEADLINE] = deadlineMs;
     this.#words[at + CANCELLED] = 0;
   }

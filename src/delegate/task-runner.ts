@@ -87,6 +87,7 @@ export class TaskRunner {
 
   // Control plane: an async task has allocated its promise already.
   #goesOn(task: BoundTask, holder: number, name: string, promise: Thenable): void {
+    this.#holders.setSharesThread(holder, true);
     this.#task = new BoundTask(this.#holders, this.#server);
     promise.then(
       (value: unknown) => {

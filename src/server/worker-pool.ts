@@ -18,6 +18,7 @@ import { NO_DEADLINE, RUNNING, TaskHolders } from '../delegate/task-holders.ts';
 import { TaskQueue } from '../delegate/task-queue.ts';
 import { HOLDINGS_SIZE } from '../kernel/holdings.ts';
 import { SystemClock } from '../kernel/system-clock.ts';
+import { NONE } from '../memory/pool.ts';
 import type { CrashBudget } from './crash-budget.ts';
 import { REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
 import { HangLooks } from './hang-looks.ts';
@@ -49,6 +50,8 @@ interface Place {
   readonly deaths: Deaths;
   /** True exactly when it is looked at, or was ended, because its task is late. */
   isSuspect: boolean;
+  /** The task for which it was ended though it was not stuck, or NONE. */
+  endedFor: number;
 }
 
 export class WorkerPool {
@@ -128,6 +131,7 @@ export class WorkerPool {
       holdings,
       deaths: new Deaths(),
       isSuspect: false,
+      endedFor: NONE,
     };
     this.#places.push(place);
     void this.#watch(place, index);
@@ -162,17 +166,19 @@ export class WorkerPool {
     const { plan, wakeups, log } = this.#options;
     this.#clock.update();
     const { nowMs } = this.#clock;
-    const { failedTasks } = repairDeadWorker(plan.delegateMemory, index, wakeups, nowMs);
+    const { failedTasks, diedOf } = repairDeadWorker(plan.delegateMemory, index, wakeups, nowMs);
     const backoff = place.deaths.add();
     const names = failedTasks.map((task) => place.thread.tasks[task] ?? String(task));
     const ran =
       names.length === 0 ? '' : ` (it ran ${names.map((name) => `"${name}"`).join(', ')})`;
     log(`worker-${index} died and is replaced${ran}: ${error?.stack ?? 'it ended by itself'}`);
-    for (const [at, task] of failedTasks.entries()) this.#spend(task, names[at]!);
+    // One that was ended for a task, and was not stuck, may have had anything in hand.
+    this.#spend(place, place.endedFor === NONE ? diedOf : place.endedFor);
     releaseLater(place.holdings);
     if (backoff > 0) await delay(backoff);
     place.deaths.begin();
     place.isSuspect = false;
+    place.endedFor = NONE;
     place.holdings = new SharedArrayBuffer(HOLDINGS_SIZE);
     place.thread = this.#thread(index, place.counters, place.holdings);
   }
@@ -193,13 +199,13 @@ export class WorkerPool {
       const place = this.#places[index];
       if (lateMs < HANG_GRACE_MS || place === undefined || place.isSuspect) continue;
       place.isSuspect = true;
-      void this.#endIfHanging(place, index, lateMs);
+      void this.#endIfHanging(place, index, holders.taskIndex(holder), lateMs);
     }
   }
 
   // A worker that answers is not stuck: its late task is async, and its other tasks go on. Even so
   // it is ended when the task has taken twice its time, because it holds a place for ever.
-  async #endIfHanging(place: Place, index: number, lateMs: number): Promise<void> {
+  async #endIfHanging(place: Place, index: number, task: number, lateMs: number): Promise<void> {
     const { thread } = place;
     const { plan, log } = this.#options;
     const answer = await thread.heap(HANG_ANSWER_MS);
@@ -207,13 +213,15 @@ export class WorkerPool {
     place.isSuspect = false;
     if (answer !== undefined && lateMs < plan.options.taskTimeoutMs) return;
     place.isSuspect = true;
+    if (answer !== undefined) place.endedFor = task;
     log(`worker-${index} is ended: its task is ${lateMs} ms over its deadline`);
     await thread.terminate();
   }
 
-  #spend(task: number, name: string): void {
+  #spend(place: Place, task: number): void {
     const { crashBudget, log } = this.#options;
-    if (!crashBudget.spend(task)) return;
+    if (task === NONE || !crashBudget.spend(task)) return;
+    const name = place.thread.tasks[task] ?? String(task);
     log(
       `task "${name}" ended ${crashBudget.deathsMax} workers within ${WINDOW_MS / 1000} s: ` +
         `it is refused for ${REFUSED_MS / 1000} s`,

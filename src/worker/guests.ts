@@ -96,6 +96,7 @@ export class Guests implements Departures {
     const slot = table.acquire();
     assert(slot !== NONE, 'there is a place for every connection that can be handed off');
     const handler = app.connections[holders.taskIndex(holder) - app.tasks.length]!.handler;
+    holders.setSharesThread(holder, true);
     if (handler instanceof LoopHandler || handler instanceof RawLoopHandler) {
       holders.setDeadline(holder, NO_DEADLINE);
     }
@@ -132,13 +133,20 @@ export class Guests implements Departures {
       if (!this.#isHere(waiting)) return;
       holders.setDeadline(waiting.holder, (loop.clock.nowMs + timeoutMs) | 0 || 1);
     };
+    const share = (shares: boolean): void => {
+      if (this.#isHere(waiting)) holders.setSharesThread(waiting.holder, shares);
+    };
     putOff();
+    share(false);
     waiting.run((isDone) => {
+      share(true);
       loop.runUntil(() => {
         putOff();
         return isDone();
       });
+      share(false);
     });
+    share(true);
   }
 
   /** The server drains: guests go home when they are served. Control plane. */

@@ -9,13 +9,14 @@ import type { TestContext } from 'node:test';
 import { after, test } from 'node:test';
 import { HttpPeer, request } from '../support/http-peer.ts';
 import type { ServerProcess } from '../support/server-process.ts';
-import { sharedServer, startServer } from '../support/server-process.ts';
+import { sharedServer, startServer, sumOf } from '../support/server-process.ts';
 
 const ENGINE = new URL('../../src/index.ts', import.meta.url).href;
 const APP = `
-import { defineApp, delegate } from '${ENGINE}';
+import { defineApp, delegate, handOff, onLoop } from '${ENGINE}';
 
 const wait = new Int32Array(new SharedArrayBuffer(4));
+const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export default defineApp({
   routes: {
     'GET /fast': (_request, response) => response.end(),
@@ -26,6 +27,10 @@ export default defineApp({
     'GET /late': delegate('late'),
     'GET /hang': delegate('hang'),
     'GET /patient': delegate('patient'),
+    'GET /long': delegate('long'),
+    'GET /brief': delegate('long', { input: () => 1 }),
+    'GET /guest': handOff('guest'),
+    'GET /both': delegate('both', { input: (request) => request.query.get('ends') }),
   },
   tasks: {
     good: (task) => task.end('good'),
@@ -47,6 +52,21 @@ export default defineApp({
     patient: (task) => {
       while (!task.cancelled) Atomics.wait(wait, 0, 0, 5);
     },
+    long: async (task) => {
+      await later(task.input ?? 1e6);
+    },
+    both: async (task) => {
+      const ends = task.input;
+      await null;
+      if (ends === 'worker') process.exit(3);
+      if (ends === null) await later(1e6);
+    },
+  },
+  connections: {
+    guest: onLoop(async (request, response) => {
+      await later(request.query.has('brief') ? 1 : 1e6);
+      response.end('guest');
+    }),
   },
 });
 `;
@@ -159,6 +179,41 @@ test('a task that ends every worker is refused for a while, others are not', asy
   );
   equal(await ask(t, server, '/good'), '200 good');
   equal(await server.counter('tasksRefused'), refused + 2);
+});
+
+for (const [target, name] of [
+  ['/long', 'a task'],
+  ['/guest', 'a guest'],
+] as const) {
+  test(`${name} that only shares the thread with one that ends it is not refused`, async (t) => {
+    const server = await startServer(t, [...ARGS, '--task-deaths', '2']);
+    const shared = target === '/long' ? 'tasksDelegated' : 'handedOff';
+    for (let round = 1; round <= 2; round++) {
+      const others = await Promise.all(
+        Array.from({ length: 3 }, () => HttpPeer.open(t, server.port)),
+      );
+      for (const peer of others) await peer.send(request(target));
+      await server.reportUntil((threads) => sumOf(threads, shared) >= 3 * round);
+      equal(await ask(t, server, '/exit'), '500 500 Internal Server Error');
+      await diedTimes(server, round);
+    }
+    const refused = 'task "exit" ended 2 workers';
+    await server.program.output(({ stderr }) => stderr.includes(refused) || undefined);
+    equal((await ask(t, server, '/exit')).slice(0, 3), '503');
+    const brief = target === '/long' ? '/brief' : '/guest?brief';
+    equal((await ask(t, server, brief)).slice(0, 3), '200');
+  });
+}
+
+test('several tasks of one name that share a thread are one death of it', async (t) => {
+  const server = await startServer(t, [...ARGS, '--task-deaths', '2']);
+  const others = await Promise.all(Array.from({ length: 3 }, () => HttpPeer.open(t, server.port)));
+  for (const peer of others) await peer.send(request('/both'));
+  await server.reportUntil((threads) => sumOf(threads, 'tasksDelegated') === 3);
+  equal(await ask(t, server, '/both?ends=worker'), '500 500 Internal Server Error');
+  for (const peer of others) equal((await peer.response()).status, 500);
+  await diedTimes(server, 1);
+  equal((await ask(t, server, '/both?ends=soon')).slice(0, 3), '200');
 });
 
 // Its own: what others have left would be released meanwhile.
