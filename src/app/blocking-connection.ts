@@ -27,7 +27,7 @@ export interface BlockingConnection {
   endSync(body?: string | Uint8Array, status?: number): void;
 }
 
-/** Runs the thread's loop until `isDone`. */
+/** Runs the thread's loop until `isDone`, and for one tick at least. */
 export type RunUntil = (isDone: () => boolean) => void;
 
 export class BoundBlockingConnection implements BlockingConnection {
@@ -77,7 +77,8 @@ export class BoundBlockingConnection implements BlockingConnection {
 
   writeSync(piece: string | Uint8Array): void {
     const response = this.#response;
-    if (response.write(piece) === undefined) return;
+    // What fits waits for the loop to send it.
+    void response.write(piece);
     this.#runUntil(() => response.queuedSize === 0);
     if (response.error !== undefined) throw response.error;
   }

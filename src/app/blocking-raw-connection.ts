@@ -77,8 +77,8 @@ export class BoundBlockingRawConnection implements BlockingRawConnection {
 
   writeSync(bytes: string | Uint8Array): void {
     this.#check();
-    this.#drained = false;
-    if (this.#guest.write(bytes)) return;
+    // What was taken waits for the loop to send it.
+    this.#drained = this.#guest.write(bytes);
     this.#runUntil(() => this.#drained || this.over);
     this.#check();
   }

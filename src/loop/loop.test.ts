@@ -512,6 +512,19 @@ test('while code of the user waits in the loop, promises stand still', () => {
   steps.io.destroy();
 });
 
+test('code of the user that waits for nothing has a tick, which does not sleep', () => {
+  const { steps, client } = makeSteps();
+  client.onPhase = (phase) => {
+    if (phase !== 'messages' || client.phases.length > 1) return phase === 'messages';
+    steps.runUntil(() => true);
+    return true;
+  };
+  tick(steps);
+  const phases = ['messages', 'deferred', 'sends', 'releases'];
+  deepEqual(client.phases, ['messages', ...phases, ...phases.slice(1), 'microtasks']);
+  steps.io.destroy();
+});
+
 test('a thread that expects a message looks for it before it sleeps', () => {
   const { steps, client } = makeSteps();
   let looks = 0;

@@ -178,19 +178,22 @@ export class Loop {
   }
 
   /**
-   * Runs ticks within the current one until `isDone`: code of the user, called in phase 2, waits
-   * for what they bring. Neither Node nor what waits for a promise has a turn meanwhile: Node gets
-   * it after the current tick.
+   * Runs ticks within the current one until `isDone`, and one at least: code of the user, called in
+   * phase 2, waits for what they bring, and what it has said is on its way. Neither Node nor what
+   * waits for a promise has a turn meanwhile: Node gets it after the current tick.
    */
   runUntil(isDone: () => boolean): void {
-    while (!isDone()) {
-      this.#yield = false;
+    let done = isDone();
+    do {
+      // Who waits for nothing does not sleep.
+      this.#yield = done;
       this.#node.forget();
       this.#isBlocked = true;
       this.io.submitAndWait(this.beginTick());
       if (this.#sleeping) this.#client!.endSleep();
       this.clock.update();
-    }
+      done = isDone();
+    } while (!done);
     this.#isBlocked = false;
     this.userCodeRan();
     this.#yield = true;

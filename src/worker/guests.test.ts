@@ -13,7 +13,7 @@ import { createDelegateMemory } from '../delegate/layout.ts';
 import { NO_WAKEUPS } from '../delegate/no-wakeups.test-data.ts';
 import { BUILDING, NO_DEADLINE } from '../delegate/task-holders.ts';
 import { TaskIntake } from '../delegate/task-intake.ts';
-import { RECV } from '../io/token.ts';
+import { RECV, SEND } from '../io/token.ts';
 import { ECONNRESET } from '../kernel/errno.ts';
 import { NodeLoop } from '../kernel/node-loop.ts';
 import { Loop } from '../loop/loop.ts';
@@ -26,6 +26,7 @@ const DEADLINE_MS = 12_345;
 /** A worker and an accept thread without their loops; its app blocks in `handler`. */
 class Bench {
   readonly io = new FakeIo(POOLS.recvBuffers, POOLS.recvBufferSize, blocksSize(POOLS));
+  readonly clock = new FakeClock();
   readonly guests: Guests;
   readonly delegator: Delegator;
   readonly #records: HandOffRecords;
@@ -45,7 +46,7 @@ class Bench {
     this.#intake = new TaskIntake(memory, 0, NO_WAKEUPS);
     const loop = new Loop({
       io: this.io,
-      clock: new FakeClock(),
+      clock: this.clock,
       nodeLoop: NODE_LOOP,
       nextTurn: () => {},
       counters,
@@ -59,7 +60,7 @@ class Bench {
       hasMessages: () => false,
       hasWork: () => false,
       runDeferred: (budget) => this.guests.connections!.runDeferred(budget),
-      runSends: () => {},
+      runSends: () => this.guests.connections!.runSends(),
       onTimer: () => {},
       runReleases: () => {},
       prepareSleep: () => true,
@@ -149,6 +150,26 @@ test('a blocking handler whose client has gone before its turn is not called', (
   equal(bench.guests.hasWaiting, false);
   deepEqual(calls, []);
   bench.assertUntouched(holder);
+});
+
+test('each write of a blocking handler is on its way, and puts its deadline off', () => {
+  const calls: string[] = [];
+  const bench = new Bench((connection) => {
+    for (const piece of ['one', 'two']) {
+      bench.clock.nowMs += 600;
+      connection.writeSync(piece);
+      calls.push(`${bench.delegator.holders.deadlineMs(holder)}`);
+    }
+  });
+  bench.io.submitAndWait = (wait) => {
+    const sent = bench.io.find(SEND, 0);
+    calls.push(`${wait} ${sent?.bytes.toString('latin1').split('\r\n').at(-2)}`);
+    if (sent !== undefined) bench.io.complete(sent, sent.bytes.length);
+    bench.guests.connections!.onCompletion(bench.io);
+  };
+  const holder = bench.handOff();
+  bench.guests.runWaiting();
+  deepEqual(calls, ['false one', '1600', 'false two', '2200']);
 });
 
 test('a blocking handler puts its deadline off', () => {

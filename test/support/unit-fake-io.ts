@@ -113,7 +113,7 @@ export class FakeIo implements Io {
   setTimer(): void {}
   watch(): void {}
   watchWakeups(): void {}
-  submitAndWait(): void {}
+  submitAndWait(_wait: boolean): void {}
   destroy(): void {}
 
   nextCompletion(): boolean {

@@ -1,0 +1,91 @@
+// Blocking handlers on real sockets: what they write is on its way when they go on.
+
+import { equal, ok } from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { HttpPeer, request } from '../support/http-peer.ts';
+import { sharedServer } from '../support/server-process.ts';
+
+const ENGINE = new URL('../../src/index.ts', import.meta.url).href;
+const FOLDER = mkdtempSync(join(tmpdir(), 'millrace-test-'));
+after(() => rmSync(FOLDER, { recursive: true }));
+const APP = `
+import { existsSync } from 'node:fs';
+import { defineApp, handOff, rawBlocking } from '${ENGINE}';
+
+const wait = new Int32Array(new SharedArrayBuffer(4));
+// Blocks the thread until the test says so.
+function until(name) {
+  const end = performance.now() + 5000;
+  while (!existsSync('${FOLDER}/' + name)) {
+    if (performance.now() > end) throw new Error(name + ' did not come');
+    Atomics.wait(wait, 0, 0, 2);
+  }
+}
+
+export default defineApp({
+  routes: {
+    'GET /writes': handOff('writes'),
+  },
+  connections: {
+    writes: (connection) => {
+      connection.writeSync('one\\n');
+      until('http-one');
+      connection.writeSync('two\\n');
+      until('http-two');
+    },
+    rawWrites: rawBlocking((connection) => {
+      connection.writeSync('one\\n');
+      until('raw-one');
+      connection.writeSync('two\\n');
+      until('raw-two');
+    }),
+  },
+  protocols: {
+    raw: {
+      port: 0,
+      onOpen: (connection) => connection.handOff('rawWrites'),
+      onData: () => {},
+      onReturn: (connection) => connection.end(),
+    },
+  },
+});
+`;
+const PATH = join(FOLDER, 'app.ts');
+writeFileSync(PATH, APP);
+const server = sharedServer([PATH, '-A', '1', '-C', '100', '-w', '1']);
+
+function tell(name: string): void {
+  writeFileSync(join(FOLDER, name), '');
+}
+
+async function arrives(peer: HttpPeer, text: string): Promise<void> {
+  while (!peer.peek().includes(text)) {
+    ok(peer.endedBy === undefined, 'it is there before the end');
+    await Promise.race([once(peer.socket, 'data'), peer.ended]);
+  }
+  peer.take();
+}
+
+test('what is written has gone when the handler goes on, and does not wait for more', async (t) => {
+  const peer = await HttpPeer.open(t, server().port);
+  await peer.send(request('/writes', 'GET', 'Connection: close'));
+  for (const line of ['one', 'two']) {
+    await arrives(peer, `${line}\n`);
+    tell(`http-${line}`);
+  }
+  equal((await peer.rest()).bytes.trim(), '0');
+});
+
+test('so it is with what is written to a connection of a protocol', async (t) => {
+  const port = Number(/raw on port (\d+)/.exec(server().readyLine)![1]);
+  const peer = await HttpPeer.open(t, port);
+  for (const line of ['one', 'two']) {
+    await arrives(peer, `${line}\n`);
+    tell(`raw-${line}`);
+  }
+  equal(await peer.ended, 'end');
+});
