@@ -195,10 +195,10 @@ export class BoundResponse implements Response {
     this.end(undefined, status);
   }
 
-  // Control plane. That the exchange has failed is known where it did.
+  // Control plane.
   stream(source: StreamSource): Promise<void> {
     return new StreamPromise(this.#stream(source), (error) => {
-      if (error !== this.#error) this.#sink.onRejected(this, error);
+      this.#sink.onRejected(this, error);
     });
   }
 
@@ -388,7 +388,8 @@ export class BoundResponse implements Response {
 
   /** The peer is gone: what was not taken is dropped, and whoever waits is told. */
   fail(error: Error): void {
-    this.#error = error;
+    this.#error ??= error;
+    this.body = undefined;
     this.#pieces.clear();
     this.#waiting?.reject(error);
     this.#waiting = undefined;

@@ -64,6 +64,10 @@ export interface Parts {
   readonly rawSide: RawSide;
 }
 
+function transferred(): Error {
+  return new TypeError('the memory of a body was transferred before it was sent');
+}
+
 export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
   const { loop, app, counters, capacity, requests, log } = options;
   const { io } = loop;
@@ -82,7 +86,9 @@ export function assemble(options: ConnectionsOptions, hooks: Hooks): Parts {
       clock: loop.clock,
       bodySizeMax: requests.bodySizeMax,
       onResponse: (exchange) => responseSide.pump(exchange.slot),
-      onRejected: (exchange, response, error) => requestSide.onRejected(exchange, response, error),
+      onRejected: (exchange, response, error) =>
+        requestSide.handlers.onRejected(exchange, response, error),
+      onTransferred: (exchange) => requestSide.handlers.fail(exchange, transferred()),
       onBodyWanted: (exchange) => hooks.onBodyWanted(exchange.slot),
       callTask: (task, input, caller, into) => requestSide.tasks.call(task, input, caller, into),
       upgradeTo: (exchange, name, token) =>

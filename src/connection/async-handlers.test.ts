@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects, throws } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   errorText,
@@ -265,6 +265,45 @@ test('a handler that fails when its head was sent: the response is broken off', 
     bench.closed();
     equal(bench.count('closedHandlerFailed'), 1);
   }
+});
+
+function transfer(bytes: Uint8Array): void {
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
+}
+
+test('a body whose memory was transferred before it was sent is a failure', async () => {
+  const bench = new ExchangeBench({
+    'GET /whole': (_request, given) => {
+      const bytes = new Uint8Array(100);
+      given.end(bytes);
+      transfer(bytes);
+    },
+    'GET /waits': async (_request, given) => {
+      await turn();
+      const bytes = new Uint8Array(100);
+      given.end(bytes);
+      transfer(bytes);
+    },
+    'GET /pieces': async (_request, given) => {
+      const bytes = new Uint8Array(200_000);
+      const written = given.write(bytes);
+      await turn();
+      transfer(bytes);
+      await written;
+    },
+  });
+  equal(await bench.ask(get('/whole') + get('/fast')), FAILED + OK);
+  equal(bench.answer(get('/slow') + get('/waits') + get('/fast')), '');
+  await turn();
+  bench.finishTask();
+  equal(await bench.settle(), OK + FAILED + OK);
+  deepEqual(bench.logged, Array(2).fill('a handler failed!'));
+  bench.arrive(get('/pieces'));
+  await turn();
+  ok((await bench.settle()).startsWith('HTTP/1.1 200'));
+  bench.closed();
+  deepEqual(bench.logged, Array(3).fill('a handler failed!'));
+  equal(bench.count('closedHandlerFailed'), 1);
 });
 
 async function* failing(pieces: readonly string[]): AsyncGenerator<string> {

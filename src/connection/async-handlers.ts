@@ -43,7 +43,7 @@ export class AsyncHandlers {
     Promise.resolve(promise).then(
       () => {
         if (isGone(exchange, response) || response.ended) return;
-        this.#fail(exchange, new Error('an async handler returned without ending its response'));
+        this.fail(exchange, new Error('an async handler returned without ending its response'));
       },
       (error: unknown) => this.onRejected(exchange, response, error),
     );
@@ -51,8 +51,10 @@ export class AsyncHandlers {
 
   /** What was to answer with `response` has failed. The exchange may be another's by now. */
   onRejected(exchange: Exchange, response: BoundResponse, error: unknown): void {
+    // That the exchange has failed is known where it did.
+    if (error === response.error) return;
     if (isGone(exchange, response) || response.ended) this.#logUnlessGone(error);
-    else this.#fail(exchange, error);
+    else this.fail(exchange, error);
   }
 
   /** The status of a handler's failure, which is logged and counted unless it is known. */
@@ -67,7 +69,8 @@ export class AsyncHandlers {
     return FAILED;
   }
 
-  #fail(exchange: Exchange, error: unknown): void {
+  /** The handler of a queued exchange has failed. */
+  fail(exchange: Exchange, error: unknown): void {
     const status = this.failureStatus(error);
     const reason = error instanceof Error ? error : new Error(errorText(error));
     this.#sink.fail(exchange, reason, status, HANDLER_FAILED);

@@ -34,6 +34,8 @@ export interface ExchangeContext {
   onResponse(exchange: Exchange): void;
   /** What was to answer with `response` has failed, and the handler does not wait for it. */
   onRejected(exchange: Exchange, response: BoundResponse, error: unknown): void;
+  /** What the handler wrote is there no more. */
+  onTransferred(exchange: Exchange): void;
   /** The handler waits for bytes of the body. */
   onBodyWanted(exchange: Exchange): void;
   /** The handler delegates to a task. */
@@ -188,6 +190,12 @@ export class Exchange implements RequestSource, ResponseSink {
 
   onResponse(): void {
     if (this.slot !== NONE) this.#context.onResponse(this);
+  }
+
+  /** What the handler wrote is there no more: it has failed. Answers false. */
+  onTransferred(): false {
+    this.#context.onTransferred(this);
+    return false;
   }
 
   onRejected(response: BoundResponse, error: unknown): void {

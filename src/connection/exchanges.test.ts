@@ -18,6 +18,7 @@ test('connections share what is pipelined; the first exchange of each is its own
       bodySizeMax: 0,
       onResponse: () => {},
       onRejected: () => {},
+      onTransferred: () => {},
       onBodyWanted: () => {},
       callTask: () => {
         throw new Error('no task is awaited');

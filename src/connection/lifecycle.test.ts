@@ -81,6 +81,7 @@ class Fixture {
         bodySizeMax: 0,
         onResponse: () => {},
         onRejected: () => {},
+        onTransferred: () => {},
         onBodyWanted: () => {},
         callTask: () => fail('no task is delegated'),
         upgradeTo: () => fail('nothing is upgraded'),

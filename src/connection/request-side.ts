@@ -7,7 +7,6 @@
 //
 // Owner: one thread. Data plane.
 
-import type { BoundResponse } from '../app/bound-response.ts';
 import type { CompiledApp } from '../app/compiled-app.ts';
 import { NOT_DELEGATED } from '../app/compiled-app.ts';
 import { ExchangeError } from '../app/exchange-error.ts';
@@ -46,6 +45,7 @@ import { BODY_DONE, BY_HANDLER } from './exchange.ts';
 import type { Exchanges } from './exchanges.ts';
 import { Refusals, refusalStatus } from './refusals.ts';
 import type { RequestSideOptions } from './request-side-options.ts';
+import { isTransferred } from './response-content.ts';
 import type { ResponseSide } from './response-side.ts';
 import { RESPONSE_SPACE_MIN } from './response-side.ts';
 import type { SendSide } from './send-side.ts';
@@ -62,6 +62,7 @@ export class RequestSide {
   readonly parser: RequestParser;
   readonly bodySide: BodySide;
   readonly tasks: TaskSide;
+  readonly handlers: AsyncHandlers;
   readonly #app: CompiledApp;
   readonly #bytes: Uint8Array;
   readonly #table: ConnectionTable;
@@ -74,7 +75,6 @@ export class RequestSide {
   readonly #mayUpgrade: boolean;
   readonly #onBroken: (slot: number, reason: number) => void;
   readonly #onUserCode: () => void;
-  readonly #handlers: AsyncHandlers;
   // By route: its response if that is always the same.
   readonly #prepared: readonly (PreparedResponse | undefined)[];
   // Of the request that is looked at.
@@ -102,8 +102,8 @@ export class RequestSide {
       each === undefined ? undefined : options.responseSide.prepare(each),
     );
     this.#refusals = new Refusals(options.app.router, options.bytes, options.parser);
-    this.#handlers = new AsyncHandlers(this, options.counters, options.log);
-    this.tasks = new TaskSide(options, this.#handlers);
+    this.handlers = new AsyncHandlers(this, options.counters, options.log);
+    this.tasks = new TaskSide(options, this.handlers);
     this.bodySide = new BodySide({ ...options, failures: this });
   }
 
@@ -160,11 +160,6 @@ export class RequestSide {
     }
     exchange.fail(status, failureFields(error));
     this.#responseSide.pump(slot);
-  }
-
-  /** What was to answer with `response` has failed, and its handler does not wait for it. */
-  onRejected(exchange: Exchange, response: BoundResponse, error: unknown): void {
-    this.#handlers.onRejected(exchange, response, error);
   }
 
   // Requests, until the body of one comes first, or none may be looked at.
@@ -323,7 +318,7 @@ export class RequestSide {
     this.#call(start);
     const { response } = exchange;
     if (exchange.status !== BY_HANDLER || !response.ended || response.streams) return NONE;
-    if (response.upgraded !== undefined) return NONE;
+    if (response.upgraded !== undefined || isTransferred(response.body)) return NONE;
     const end = responseSide.writeWhole(space, limit, exchange);
     if (end === NONE) return NONE;
     this.#unbind(exchange);
@@ -367,7 +362,7 @@ export class RequestSide {
     try {
       this.#handlerResult = this.#app.handlers[this.#route]!(request, response);
     } catch (error) {
-      exchange.fail(this.#handlers.failureStatus(error), failureFields(error));
+      exchange.fail(this.handlers.failureStatus(error), failureFields(error));
       request.fail(FAILED);
       response.fail(FAILED);
     }
@@ -386,7 +381,7 @@ export class RequestSide {
     else exchanges.keep(exchange, exchange.request.keep());
     const result = this.#handlerResult;
     this.#handlerResult = undefined;
-    if (isThenable(result)) this.#handlers.watch(exchange, result);
+    if (isThenable(result)) this.handlers.watch(exchange, result);
   }
 
   #unbind(exchange: Exchange): void {

@@ -29,6 +29,13 @@ export function isWhole(response: BoundResponse, headOnly: boolean): boolean {
   return !headOnly || response.queuedSize > 0;
 }
 
+/** True exactly when the memory of a body is no longer its own: it was transferred. */
+export function isTransferred(body: string | Uint8Array | undefined): boolean {
+  if (typeof body !== 'object' || body.length > 0) return false;
+  const { buffer } = body;
+  return buffer instanceof ArrayBuffer && buffer.detached;
+}
+
 export function contentType(response: BoundResponse): Uint8Array | null {
   const { body, statusCode: status } = response;
   if (response.isTyped || !hasContent(status)) return null;

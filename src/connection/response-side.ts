@@ -42,6 +42,7 @@ import {
   bodySize,
   contentSize,
   contentType,
+  isTransferred,
   isWhole,
   responseCounter,
   resultType,
@@ -175,6 +176,7 @@ export class ResponseSide {
       const isReady = exchange.status !== BY_HANDLER || response.ended || response.streams;
       if (!isReady) return false;
       if (response.upgraded !== undefined) this.#checkUpgrade(slot, exchange);
+      if (isTransferred(response.body)) return exchange.onTransferred();
       if (!this.#begin(slot, exchange)) return false;
     }
     return exchange.status !== BY_HANDLER || this.#pieces(slot, exchange);
@@ -344,6 +346,7 @@ export class ResponseSide {
     this.#onUserCode();
     for (let piece = response.piece; piece !== undefined; piece = response.piece) {
       const left = piece.length - response.pieceTaken;
+      if (left <= 0) return exchange.onTransferred();
       if (headOnly) {
         response.take(left);
         continue;
