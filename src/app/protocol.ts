@@ -7,7 +7,8 @@ import type { PeerAddress } from '../kernel/sockets.ts';
  * A protocol other than HTTP. Its functions are called in the accept thread that has the
  * connection, with the same pools, limits and timeouts: a connection that is silent for
  * `--keep-alive-timeout`, or does not take what it is sent within `--send-timeout`, is ended. One
- * that throws costs its connection. `Names` are those of the raw handlers of the application.
+ * that throws, or whose promise is rejected, costs its connection. `Names` are those of the raw
+ * handlers of the application.
  */
 export interface Protocol<Names extends string = string> {
   /**

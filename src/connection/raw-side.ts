@@ -9,10 +9,11 @@
 
 import type { Upgrade } from '../app/bound-response.ts';
 import type { IndexedRawHandler } from '../app/compiled-app.ts';
-import type { Protocol, RawGuest, RawHandler } from '../app/protocol.ts';
+import type { Protocol, RawHandler, RawStream } from '../app/protocol.ts';
 import { AssertionError, assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { Counter, count } from '../base/counters.ts';
+import { isThenable } from '../base/thenable.ts';
 import { NONE } from '../memory/pool.ts';
 import { DRAINING, HANDLER_FAILED, NO_MEMORY, SERVED } from './close-reason.ts';
 import type { ConnectionTable } from './connection-table.ts';
@@ -73,7 +74,7 @@ export class RawSide implements RawConnectionSide {
     const protocol = protocols[table.protocol(slot) - 1]!;
     const connection = new BoundRawConnection(this, slot, table.fd(slot), protocol, false);
     this.#connections[slot] = connection;
-    this.#call(slot, () => protocol.onOpen?.(connection));
+    this.#call(slot, connection, () => protocol.onOpen?.(connection));
   }
 
   /**
@@ -160,7 +161,7 @@ export class RawSide implements RawConnectionSide {
   onData(slot: number, start: number, end: number): void {
     const connection = this.#connections[slot]!;
     const bytes = this.#options.bytes.subarray(start, end);
-    this.#call(slot, () => connection.functions.onData(connection, bytes));
+    this.#call(slot, connection, () => connection.functions.onData(connection, bytes));
   }
 
   /** The peer has ended its side. */
@@ -170,7 +171,7 @@ export class RawSide implements RawConnectionSide {
     connection.endTold = true;
     const { functions } = connection;
     if (functions.onEnd === undefined) connection.end();
-    else this.#call(slot, () => functions.onEnd!(connection));
+    else this.#call(slot, connection, () => functions.onEnd!(connection));
   }
 
   /** Everything that was written to blocks is on its way: more may follow. */
@@ -180,7 +181,7 @@ export class RawSide implements RawConnectionSide {
     if (connection.queued > 0 || connection.over) return;
     if (connection.wantsDrain) {
       connection.wantsDrain = false;
-      this.#call(slot, () => connection.functions.onDrain?.(connection));
+      this.#call(slot, connection, () => connection.functions.onDrain?.(connection));
     }
     this.#endIfSent(slot, connection);
   }
@@ -270,9 +271,9 @@ export class RawSide implements RawConnectionSide {
     this.#close(slot, guest);
   }
 
-  /** The blocking handler of a guest has thrown; the guest may be over, and its place another's. */
-  fail(slot: number, guest: RawGuest, error: unknown): void {
-    this.#fail(this.#connections[slot] === guest ? slot : NONE, error);
+  /** The code of a connection has failed; that may be over, and its place another's. */
+  fail(slot: number, connection: RawStream, error: unknown): void {
+    this.#fail(this.#connections[slot] === connection ? slot : NONE, error);
   }
 
   // The connection leaves when what was written is sent, and nothing of it is in flight.
@@ -294,21 +295,22 @@ export class RawSide implements RawConnectionSide {
   #tellOpening(slot: number, connection: BoundRawConnection): void {
     if (!connection.opening) return;
     connection.opening = false;
-    this.#call(slot, () => (connection.functions as Protocol).onOpen?.(connection));
+    this.#call(slot, connection, () => (connection.functions as Protocol).onOpen?.(connection));
   }
 
   #tellArrival(slot: number, connection: BoundRawConnection, state: Uint8Array): void {
     const { functions } = connection;
-    this.#call(slot, () => {
-      if (connection.isGuest) functions.onOpen?.(connection, state);
-      else (functions as Protocol).onReturn?.(connection, state);
-    });
+    this.#call(slot, connection, () =>
+      connection.isGuest
+        ? functions.onOpen?.(connection, state)
+        : (functions as Protocol).onReturn?.(connection, state),
+    );
     if (connection.recalled && connection.open) this.#tellRecall(slot, connection);
   }
 
   #tellRecall(slot: number, guest: BoundRawConnection): void {
     const functions = guest.functions as RawHandler;
-    if (functions.onRecall !== undefined) this.#call(slot, () => functions.onRecall!(guest));
+    if (functions.onRecall !== undefined) this.#call(slot, guest, () => functions.onRecall!(guest));
     else if (guest.open) {
       this.#options.table.setReason(slot, DRAINING);
       guest.end();
@@ -318,7 +320,7 @@ export class RawSide implements RawConnectionSide {
   #close(slot: number, connection: BoundRawConnection): void {
     connection.over = true;
     this.#tellOpening(slot, connection);
-    this.#call(slot, () => connection.functions.onClose?.(connection));
+    this.#call(slot, connection, () => connection.functions.onClose?.(connection));
   }
 
   #endIfSent(slot: number, connection: BoundRawConnection): void {
@@ -334,10 +336,16 @@ export class RawSide implements RawConnectionSide {
     if (slot !== NONE && table.state(slot) === OPEN) onBroken(slot, HANDLER_FAILED);
   }
 
-  #call(slot: number, code: () => unknown): void {
+  #call(slot: number, connection: BoundRawConnection, code: () => unknown): void {
     this.#options.onUserCode();
     try {
-      code();
+      const result = code();
+      if (!isThenable(result)) return;
+      // Nobody waits for an async function.
+      result.then(
+        () => {},
+        (error) => this.fail(slot, connection, error),
+      );
     } catch (error) {
       if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
       this.#fail(slot, error);

@@ -236,9 +236,10 @@ export class Guests implements Departures {
         const run = (runUntil: RunUntil): void => {
           const connection = new BoundBlockingConnection(request as BoundRequest, bound, runUntil);
           try {
-            handler(connection);
+            // A function that is async all the same may fail later: that is known, and no more.
+            const result: unknown = handler(connection);
             connection.finish();
-            resolve();
+            resolve(result as undefined);
           } catch (error) {
             if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
             reject(error);

@@ -91,11 +91,14 @@ describe('whatever is thrown costs its own request, and is logged', () => {
       for (const where of ['throws', 'rejects', 'task/throws', 'task/rejects', 'loop', 'block']) {
         equal((await peer.ask(request(`/${where}/${what}`))).status, 500, where);
       }
+      equal((await peer.ask(request(`/block/rejects/${what}`))).body, 'answered');
       await peer.send(request(`/streams/${what}`));
       match((await peer.rest()).bytes, /begun\r\n$/);
-      const raw = await HttpPeer.open(t, portOf('throws'));
-      await raw.send(what);
-      equal((await raw.rest()).bytes, '');
+      for (const protocol of ['throws', 'rejects', 'away']) {
+        const raw = await HttpPeer.open(t, portOf(protocol));
+        await raw.send(what);
+        equal((await raw.rest()).bytes, '');
+      }
       equal((await other.ask(request('/fast'))).status, 200);
     });
   }

@@ -7,6 +7,7 @@ import {
   ExchangeError,
   handOff,
   onLoop,
+  rawOnLoop,
   staticResponse,
   UpgradeError,
 } from '../../src/index.ts';
@@ -65,6 +66,7 @@ export default defineApp({
     'GET /task/rejects/:what': delegate('rejects', { input: (request) => request.param('what') }),
     'GET /loop/:what': handOff('loop'),
     'GET /block/:what': handOff('block'),
+    'GET /block/rejects/:what': handOff('blockRejects'),
     'GET /upgrade/:token': (request) => {
       throw new UpgradeError(request.param('token'));
     },
@@ -94,9 +96,20 @@ export default defineApp({
   },
   connections: {
     loop: onLoop((request) => fail(request.param('what'))),
+    rejects: rawOnLoop({
+      onOpen: (_connection, state) => failLater(Buffer.from(state).toString()),
+      onData: () => {},
+    }),
+    blockRejects: async (connection) => {
+      const what = connection.request.param('what');
+      connection.endSync('answered');
+      await failLater(what);
+    },
     block: (connection) => fail(connection.request.param('what')),
   },
   protocols: {
+    rejects: { port: 0, onData: (_connection, bytes) => failLater(Buffer.from(bytes).toString()) },
+    away: { port: 0, onData: (connection, bytes) => void connection.handOff('rejects', bytes) },
     throws: { port: 0, onData: (_connection, bytes) => fail(Buffer.from(bytes).toString()) },
   },
 });
