@@ -88,18 +88,20 @@ export class Guests implements Departures {
     return this.connections === undefined || this.connections.travel.hasRoom;
   }
 
-  /** Takes the connection of a holder that this thread runs. */
-  adopt(holder: number): void {
+  /**
+   * Takes the connection of a holder that this thread runs. Answers whether its handler will block
+   * the thread.
+   */
+  adopt(holder: number): boolean {
     const { records, holders, app, counters } = this.#options;
     this.connections ??= this.#make();
     const { table, travel, raw } = this.connections;
     const slot = table.acquire();
     assert(slot !== NONE, 'there is a place for every connection that can be handed off');
     const handler = app.connections[holders.taskIndex(holder) - app.tasks.length]!.handler;
+    const blocks = !(handler instanceof LoopHandler || handler instanceof RawLoopHandler);
     holders.setSharesThread(holder, true);
-    if (handler instanceof LoopHandler || handler instanceof RawLoopHandler) {
-      holders.setDeadline(holder, NO_DEADLINE);
-    }
+    if (!blocks) holders.setDeadline(holder, NO_DEADLINE);
     count(counters, Counter.adopted);
     this.count++;
     this.#holderOf[slot] = holder;
@@ -110,6 +112,7 @@ export class Guests implements Departures {
       raw.adopt(slot, this.#blockRaw(slot, handler), this.#recalled);
     }
     travel.resume(slot, records.requests(holder), this.#bytes.of(holder));
+    return blocks;
   }
 
   /** True exactly when a blocking handler waits for its turn. */

@@ -119,3 +119,26 @@ test('a worker that has to serve a blocking handler first wakes another one befo
   bench.service.runMessages();
   deepEqual(bench.events, ['worker 0 is woken', 'worker 1 is woken', 'the handler blocks']);
 });
+
+test('a worker that has taken one for a blocking handler leaves the next to others', () => {
+  const bench = new Bench();
+  const { service } = bench;
+  bench.handOff('block');
+  bench.handOff('block');
+  service.runMessages();
+  service.runDeferred(2);
+  equal(service.guests.count, 1);
+  equal(service.hasMessages(), true);
+  // So does one behind the other.
+  service.runMessages();
+  deepEqual(bench.events.slice(-1), ['the handler blocks']);
+  equal(service.hasMessages(), false);
+});
+
+test('those for handlers on its loop it takes together', () => {
+  const bench = new Bench();
+  bench.handOff('wait');
+  bench.handOff('wait');
+  bench.service.runMessages();
+  equal(bench.service.guests.count, 2);
+});

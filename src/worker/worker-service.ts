@@ -130,7 +130,8 @@ export class WorkerService implements LoopClient {
       const holder = this.#intake.take();
       if (holder === NONE) break;
       if (this.#intake.holders.taskIndex(holder) >= this.#tasks) {
-        guests.adopt(holder);
+        // What is behind one that blocks the thread is left to others.
+        if (guests.adopt(holder)) break;
         continue;
       }
       this.loop.userCodeRan();

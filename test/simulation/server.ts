@@ -500,8 +500,9 @@ export class SimServer {
     const end = guests.end.bind(guests);
     guests.adopt = (holder) => {
       this.#dieAt(adoptDies);
-      adopt(holder);
+      const blocks = adopt(holder);
       this.#dieAt(adoptDies);
+      return blocks;
     };
     guests.depart = (slot) => {
       this.#dieAt(returnDies);
