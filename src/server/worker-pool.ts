@@ -21,7 +21,7 @@ import { SystemClock } from '../kernel/system-clock.ts';
 import { NONE } from '../memory/pool.ts';
 import type { CrashBudget } from './crash-budget.ts';
 import { REFUSED_MS, WINDOW_MS } from './crash-budget.ts';
-import { HangLooks } from './hang-looks.ts';
+import { HangLooks, LateRun } from './hang-looks.ts';
 import { Deaths, releaseLater } from './replacement.ts';
 import { Thread } from './thread.ts';
 
@@ -199,21 +199,21 @@ export class WorkerPool {
       const place = this.#places[index];
       if (lateMs < HANG_GRACE_MS || place === undefined || place.isSuspect) continue;
       place.isSuspect = true;
-      void this.#endIfHanging(place, index, holders.taskIndex(holder), lateMs);
+      void this.#endIfHanging(place, index, new LateRun(holders, holder), lateMs);
     }
   }
 
   // A worker that answers is not stuck: its late task is async, and its other tasks go on. Even so
   // it is ended when the task has taken twice its time, because it holds a place for ever.
-  async #endIfHanging(place: Place, index: number, task: number, lateMs: number): Promise<void> {
+  async #endIfHanging(place: Place, index: number, run: LateRun, lateMs: number): Promise<void> {
     const { thread } = place;
     const { plan, log } = this.#options;
     const answer = await thread.heap(HANG_ANSWER_MS);
     if (place.thread !== thread) return;
     place.isSuspect = false;
-    if (answer !== undefined && lateMs < plan.options.taskTimeoutMs) return;
+    if (!run.goesOn || (answer !== undefined && lateMs < plan.options.taskTimeoutMs)) return;
     place.isSuspect = true;
-    if (answer !== undefined) place.endedFor = task;
+    if (answer !== undefined) place.endedFor = run.task;
     log(`worker-${index} is ended: its task is ${lateMs} ms over its deadline`);
     await thread.terminate();
   }
