@@ -48,10 +48,11 @@ test('a mistake in the call is one line with the way to the help, and exit code 
 });
 
 test('a port in use is one line with what to do, and exit code 69', async () => {
-  const { fds, port } = bindListeners('127.0.0.1', 0, 1);
-  startListening(fds);
+  const listeners = bindListeners('127.0.0.1', 0, 1);
+  const { port } = listeners;
+  startListening(listeners);
   const { code, stdout, stderr } = await run('--port', String(port));
-  closeListeners(fds);
+  closeListeners(listeners);
   equal(code, 69);
   equal(stdout, '');
   match(

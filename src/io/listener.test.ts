@@ -23,39 +23,62 @@ test('several sockets are bound to one port, which is picked when none is named'
   ok(first.port > 0);
   notEqual(second.port, first.port);
   deepEqual(first.fds.map(isNoDelay), [true, true, true]);
-  closeListeners([...first.fds, ...second.fds]);
+  closeListeners(first);
+  closeListeners(second);
 });
 
 test('connections are refused until the sockets listen, and then served by any of them', () => {
-  const { fds, port } = bindListeners(HOST, 0, 2);
+  const listeners = bindListeners(HOST, 0, 2);
+  const { port } = listeners;
   throws(() => new RawPeer(port), { code: 'ECONNREFUSED' });
-  startListening(fds);
+  startListening(listeners);
   const peers = Array.from({ length: 16 }, () => new RawPeer(port));
   for (const peer of peers) peer.close();
-  closeListeners(fds);
+  closeListeners(listeners);
   throws(() => new RawPeer(port), { code: 'ECONNREFUSED' });
 });
 
 test('a port is refused while another server listens on it, although that one shares it', () => {
   const first = bindListeners(HOST, 0, 2);
-  startListening(first.fds);
+  startListening(first);
   const before = openDescriptors();
   throws(() => bindListeners(HOST, first.port, 2), { name: 'SystemError', code: 'EADDRINUSE' });
   throws(() => bindListeners('0.0.0.0', first.port, 1), { code: 'EADDRINUSE' });
   equal(openDescriptors(), before);
-  closeListeners(first.fds);
+  closeListeners(first);
 });
+
+test('a port is refused while another server is bound to it and does not listen yet', () => {
+  for (const port of [0, unusedPort()]) {
+    const first = bindListeners(HOST, port, 2);
+    const before = openDescriptors();
+    throws(() => bindListeners(HOST, first.port, 2), { name: 'SystemError', code: 'EADDRINUSE' });
+    equal(openDescriptors(), before);
+    const elsewhere = bindListeners('127.0.0.2', first.port, 1);
+    closeListeners(elsewhere);
+    closeListeners(first);
+    const second = bindListeners(HOST, first.port, 2);
+    closeListeners(second);
+  }
+});
+
+function unusedPort(): number {
+  const listeners = bindListeners(HOST, 0, 1);
+  closeListeners(listeners);
+  return listeners.port;
+}
 
 test('a port that is free again is taken at once, at the address that is asked for', () => {
   const first = bindListeners(HOST, 0, 2);
-  startListening(first.fds);
+  startListening(first);
   new RawPeer(first.port).close();
-  closeListeners(first.fds);
+  closeListeners(first);
   const second = bindListeners(HOST, first.port, 2);
   equal(second.port, first.port);
   deepEqual(second.fds.map(localPort), [first.port, first.port]);
+  startListening(second);
   const before = openDescriptors();
-  closeListeners(second.fds);
+  closeListeners(second);
   equal(openDescriptors(), before - 2);
 });
 
@@ -94,12 +117,13 @@ test('an IPv6 server and an IPv4 server have the same port', (context) => {
     return context.skip('this machine has no IPv6');
   }
   const v6 = bindListeners('::', 0, 2);
-  startListening(v6.fds);
+  startListening(v6);
   const v4 = bindListeners('0.0.0.0', v6.port, 2);
-  startListening(v4.fds);
+  startListening(v4);
   new RawPeer(v4.port).close();
   throws(() => bindListeners('::1', v6.port, 1), { code: 'EADDRINUSE' });
-  closeListeners([...v6.fds, ...v4.fds]);
+  closeListeners(v6);
+  closeListeners(v4);
 });
 
 const connect = bind('connect', ['int32', 'buffer', 'uint32'], 'int32');
@@ -133,8 +157,9 @@ function isConnected(fd: number, seconds: number): boolean {
 }
 
 test('4096 connections wait to be accepted, and the SYN of another is dropped and repeated', () => {
-  const { fds, port } = bindListeners(HOST, 0, 1);
-  startListening(fds);
+  const listeners = bindListeners(HOST, 0, 1);
+  const { fds, port } = listeners;
+  startListening(listeners);
   const cap = Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'));
   // A queue is full with one more than its length. Those that have gone keep their places.
   for (let left = Math.min(4096, cap) + 1; left > 0; left--) {
@@ -149,12 +174,13 @@ test('4096 connections wait to be accepted, and the SYN of another is dropped an
   // By the next repetition there is a place: the first is a second later (tcp(7)).
   ok(isConnected(late, 30));
   closeDescriptor(late);
-  closeListeners(fds);
+  closeListeners(listeners);
 });
 
 test('without the filter, which some systems refuse, one new connection waits at a time', () => {
-  const { fds, port } = bindListeners(HOST, 0, 1);
-  startListening(fds);
+  const listeners = bindListeners(HOST, 0, 1);
+  const { fds, port } = listeners;
+  startListening(listeners);
   const lock = Buffer.from([1, 0, 0, 0]);
   equal(setsockopt(fds[0]!, SOL_SOCKET, SO_LOCK_FILTER, lock, lock.length), 0);
   equal(refuseNewConnections(fds[0]!), false);
@@ -164,5 +190,5 @@ test('without the filter, which some systems refuse, one new connection waits at
     ['EISCONN', 'EALREADY'],
   );
   for (const fd of peers) closeDescriptor(fd);
-  closeListeners(fds);
+  closeListeners(listeners);
 });

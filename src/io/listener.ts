@@ -8,6 +8,8 @@ import {
   closeDescriptor,
   dropSyn,
   duplicateDescriptor,
+  encodeAddress,
+  holdName,
   listenSocket,
   localPort,
   openTcpSocket,
@@ -30,11 +32,14 @@ const NOT_SENT_SIZE_MAX = 131_072;
 export interface Listeners {
   readonly port: number;
   readonly fds: readonly number[];
+  /** Held until they listen; none where another server of this process may listen there too. */
+  readonly lock?: PortLock;
 }
 
 /**
- * Binds `count` sockets to one address; `port` 0 picks a free one. They do not listen yet. With
- * `isShared` another server of this process may listen there.
+ * Binds `count` sockets to one address; `port` 0 picks a free one. They do not listen yet, and keep
+ * others from binding the same address until they do. With `isShared` another server of this
+ * process may listen there.
  *
  * @throws SystemError EADDRINUSE also when the other user of the port is a server of the same user
  * with SO_REUSEPORT, which the kernel alone would let share it.
@@ -45,9 +50,13 @@ export function bindListeners(
   count: number,
   isShared = false,
 ): Listeners {
-  if (port !== 0 && !isShared) assertUnused(host, port);
   const fds: number[] = [];
+  let lock: PortLock | undefined;
   try {
+    if (port !== 0 && !isShared) {
+      lock = new PortLock(host, port);
+      assertUnused(host, port);
+    }
     let boundPort = port;
     for (let index = 0; index < count; index++) {
       const fd = openTcpSocket(host);
@@ -60,16 +69,20 @@ export function bindListeners(
       bindSocket(fd, host, boundPort);
       boundPort = localPort(fd);
     }
-    return { port: boundPort, fds };
+    if (isShared) return { port: boundPort, fds };
+    lock ??= new PortLock(host, boundPort);
+    return { port: boundPort, fds, lock };
   } catch (error) {
-    closeListeners(fds);
+    for (const fd of fds) closeDescriptor(fd);
+    lock?.release();
     throw error;
   }
 }
 
 /** Lets connections in: until now they were refused. */
-export function startListening(fds: readonly number[]): void {
+export function startListening({ fds, lock }: Listeners): void {
   for (const fd of fds) listenSocket(fd, BACKLOG);
+  lock?.release();
 }
 
 /**
@@ -93,8 +106,27 @@ export function duplicateListeners({ port, fds }: Listeners): Listeners {
   return { port, fds: fds.map(duplicateDescriptor) };
 }
 
-export function closeListeners(fds: readonly number[]): void {
+export function closeListeners({ fds, lock }: Listeners): void {
   for (const fd of fds) closeDescriptor(fd);
+  lock?.release();
+}
+
+/**
+ * Keeps an address for its sockets while they do not listen: until then `assertUnused` does not see
+ * them. Of one user, because the kernel refuses SO_REUSEPORT to sockets of several.
+ */
+class PortLock {
+  #fd: number | undefined;
+
+  constructor(host: string, port: number) {
+    const address = encodeAddress(host, port).toString('hex');
+    this.#fd = holdName(`millrace-port-${process.geteuid!()}-${address}`);
+  }
+
+  release(): void {
+    if (this.#fd !== undefined) closeDescriptor(this.#fd);
+    this.#fd = undefined;
+  }
 }
 
 // Without SO_REUSEPORT the kernel refuses an address that any socket listens on.

@@ -60,6 +60,25 @@ export function openStreamPair(): [number, number] {
   return [fds.readInt32LE(0), fds.readInt32LE(4)];
 }
 
+/**
+ * A descriptor that holds `name` as long as it is open: an abstract address of unix(7), which is of
+ * the network namespace, as ports are. @throws SystemError EADDRINUSE while another one holds it.
+ */
+export function holdName(name: string): number {
+  const fd = checked('socket', socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // struct sockaddr_un: the family, then a zero byte and the name, as long as the address is.
+  const address = Buffer.from(`\0\0\0${name}`, 'latin1');
+  assert(address.length <= 110, 'a name fits in sockaddr_un');
+  address.writeUInt16LE(AF_UNIX, 0);
+  try {
+    checked('bind', bindCall(fd, address, address.length));
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
+  return fd;
+}
+
 export function bindSocket(fd: number, host: string, port: number): void {
   const address = encodeAddress(host, port);
   checked('bind', bindCall(fd, address, address.length));
@@ -171,7 +190,7 @@ function setOption(fd: number, level: number, name: number, value: number): void
 }
 
 // struct sockaddr_in (ip(7)) and struct sockaddr_in6 (ipv6(7)).
-function encodeAddress(host: string, port: number): Buffer {
+export function encodeAddress(host: string, port: number): Buffer {
   assert(isIPv4(host) || isIPv6(host), 'a listener is bound to a literal address');
   const v6 = isIPv6(host);
   const address = Buffer.alloc(v6 ? 28 : 16);

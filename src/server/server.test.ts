@@ -59,8 +59,9 @@ function openDescriptors(): Record<string, number> {
 }
 
 test('a port in use is told before any thread is started', async () => {
-  const { fds, port } = bindListeners('127.0.0.1', 0, 1);
-  startListening(fds);
+  const listeners = bindListeners('127.0.0.1', 0, 1);
+  const { port } = listeners;
+  startListening(listeners);
   const before = openDescriptors();
   await rejects(
     Server.start({ ...OPTIONS, port }, APP, () => {}),
@@ -70,7 +71,7 @@ test('a port in use is told before any thread is started', async () => {
     },
   );
   deepEqual(openDescriptors(), before);
-  closeListeners(fds);
+  closeListeners(listeners);
 });
 
 test('an application that is none is told, and no descriptor stays open', async () => {
@@ -157,8 +158,9 @@ async function startGated(
 }
 
 test('it serves from its first worker on, and is ready with 16; others follow', async (context) => {
-  const { fds, port } = bind(OPTIONS);
-  closeListeners(fds);
+  const listeners = bind(OPTIONS);
+  const { port } = listeners;
+  closeListeners(listeners);
   const order = await startGated(context, port, (thread, order) => {
     if (thread === 'worker-15') order.push(ask(port));
   });
@@ -167,7 +169,7 @@ test('it serves from its first worker on, and is ready with 16; others follow', 
 
 test('it takes nothing over before it is ready', async (context) => {
   const listeners = bind(OPTIONS);
-  context.after(() => closeListeners(listeners.fds));
+  context.after(() => closeListeners(listeners));
   const order = await startGated(context, listeners.port, () => {}, listeners);
   deepEqual(order, ['accept-0', 'worker-15', 'before', 'ready', 'worker-16']);
 });

@@ -165,7 +165,7 @@ export class Server {
       await Promise.all([accepts.ready(), workers.start(first)]);
       await takeOver?.before();
       for (const { port } of accepts.protocols) bound.push(bindProtocol(options, port, takeOver));
-      for (const { fds } of bound) startListening(fds);
+      for (const each of bound) startListening(each);
       accepts.serve(bound.slice(1));
       const { port } = listeners;
       server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
@@ -176,7 +176,7 @@ export class Server {
       await workers.start(awaited);
     } catch (error) {
       await Promise.all([accepts.terminate(), workers.terminate()]);
-      for (const { fds } of bound) closeListeners(fds);
+      for (const each of bound) closeListeners(each);
       if (server === undefined) for (const fd of wakeups) closeDescriptor(fd);
       else await server.ended.catch(() => {});
       throw error;

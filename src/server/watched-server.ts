@@ -86,7 +86,7 @@ export class WatchedServer {
 
   #close(): void {
     this.#watch.close();
-    closeListeners(this.#listeners.fds);
+    closeListeners(this.#listeners);
   }
 
   async #onChange(): Promise<void> {

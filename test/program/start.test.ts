@@ -62,6 +62,20 @@ describe('a port in use: exit 69', () => {
     equal((await peer.ask(FAST)).status, 200);
   });
 
+  test('by another Millrace that is not ready', async (t) => {
+    const app = temporaryFile(
+      t,
+      'app.mjs',
+      "process._rawDebug('loads'); setInterval(() => {}, 1000); await new Promise(() => {});",
+    );
+    const port = String(await unusedPort());
+    const first = new Program(t, [...SMALL, '-p', port, app]);
+    await first.output(({ stderr }) => stderr.includes('loads') || undefined);
+    const { code, stdout, stderr } = await runProgram(t, [...SMALL, '-p', port]);
+    deepEqual([code, stdout], [69, '']);
+    equalOneLine(stderr, IN_USE);
+  });
+
   test('by a server of Node’s', async (t) => {
     const other = createServer().listen(0, '127.0.0.1');
     t.after(() => {
@@ -197,11 +211,7 @@ test('SIGTERM before a server is ready: what is in flight is answered, exit 0', 
         } },
     };`,
   );
-  const free = createServer().listen(0, '127.0.0.1');
-  await once(free, 'listening');
-  const { port } = free.address() as AddressInfo;
-  free.close();
-  await once(free, 'close');
+  const port = await unusedPort();
   const args = ['-p', String(port), '-A', '1', '-w', '2', '-C', '100', app];
   const program = new Program(t, args);
   const said =
@@ -218,6 +228,15 @@ test('SIGTERM before a server is ready: what is in flight is answered, exit 0', 
   const { code, stdout } = await program.exited;
   deepEqual([code, stdout], [0, '']);
 });
+
+async function unusedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 test('--verbose prints the counters at the end', async (t) => {
   const server = await startServer(t, [...SMALL, '-v']);

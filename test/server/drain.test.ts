@@ -63,10 +63,11 @@ async function underLoad(server: ServerProcess): Promise<void> {
 
 // Whether this user can make a socket ignore new connections: docs/decisions/0007-drain.md.
 function canRefuse(): boolean {
-  const { fds } = bindListeners('127.0.0.1', 0, 1);
-  startListening(fds);
+  const listeners = bindListeners('127.0.0.1', 0, 1);
+  const { fds } = listeners;
+  startListening(listeners);
   const refuses = refuseNewConnections(fds[0]!);
-  closeListeners(fds);
+  closeListeners(listeners);
   return refuses;
 }
 const skip = !canRefuse() && 'the system refuses socket filters to this user';

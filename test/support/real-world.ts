@@ -9,8 +9,9 @@ import { RawPeer } from './raw-peer.ts';
 
 export const realWorld: World = {
   listen() {
-    const { fds } = bindListeners('127.0.0.1', 0, 1);
-    startListening(fds);
+    const listeners = bindListeners('127.0.0.1', 0, 1);
+    const { fds } = listeners;
+    startListening(listeners);
     return fds[0]!;
   },
   connect: (listenerFd, receiveBuffer) => new RawPeer(localPort(listenerFd), receiveBuffer),

@@ -33,12 +33,13 @@ test('a connection that epoll may not watch is closed, as where memory is short'
   const buffers = new RecvBuffers(new Uint8Array(mapping.buffer), 0, 1, BUFFER_SIZE);
   const streams = new Streams(epoll, table, completions, buffers, mapping);
   const accepts = new Accepts(epoll, table, completions, streams);
-  const { fds, port } = bindListeners('127.0.0.1', 0, 1);
-  startListening(fds);
+  const listeners = bindListeners('127.0.0.1', 0, 1);
+  const { fds, port } = listeners;
+  startListening(listeners);
   t.after(() => {
     streams.destroy();
     epoll.close();
-    closeListeners(fds);
+    closeListeners(listeners);
     unmapMemory(mapping);
   });
 

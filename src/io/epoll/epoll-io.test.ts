@@ -35,9 +35,10 @@ function makePairs(t: TestContext, count: number): [number, number][] {
 }
 
 function listen(t: TestContext): { listenerFd: number; port: number } {
-  const { fds, port } = bindListeners('127.0.0.1', 0, 1);
-  startListening(fds);
-  t.after(() => closeListeners(fds));
+  const listeners = bindListeners('127.0.0.1', 0, 1);
+  const { fds, port } = listeners;
+  startListening(listeners);
+  t.after(() => closeListeners(listeners));
   return { listenerFd: fds[0]!, port };
 }
 
