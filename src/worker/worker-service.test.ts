@@ -25,6 +25,7 @@ class Bench {
   readonly io = new FakeIo(POOLS.recvBuffers, POOLS.recvBufferSize, blocksSize(POOLS));
   readonly service: WorkerService;
   readonly events: string[] = [];
+  readonly later = Promise.withResolvers<void>();
   readonly #delegator: Delegator;
   readonly #records: HandOffRecords;
 
@@ -59,6 +60,7 @@ class Bench {
       },
       app: compileApp({
         routes: { 'GET /block': handOff('block'), 'GET /wait': handOff('wait') },
+        tasks: { later: () => this.later.promise },
         connections: {
           block: () => this.events.push('the handler blocks'),
           wait: onLoop(() => new Promise(() => {})),
@@ -78,11 +80,16 @@ class Bench {
   /** A connection with a request is queued for any worker. */
   handOff(name: 'block' | 'wait'): void {
     const request = Buffer.from(`GET /${name} HTTP/1.1\r\nHost: a\r\n\r\n`);
-    const holder = this.#delegator.reserve(name === 'block' ? 0 : 1, 0, 0);
+    const holder = this.#delegator.reserve(name === 'block' ? 1 : 2, 0, 0);
     this.#records.begin(holder, 100, 0);
     this.#records.addBlock(holder, 0);
     this.#records.write(holder, request, 0, request.length);
     this.#delegator.handOff(holder, NO_DEADLINE);
+  }
+
+  /** A task that takes its time is queued for any worker. */
+  delegate(): void {
+    this.#delegator.delegate(0, 0, 0, Buffer.from('/'), 0, 1);
   }
 
   /** The worker takes a connection. */
@@ -108,16 +115,15 @@ test('a worker that is full when it is woken for a connection wakes another one'
   deepEqual(bench.events, ['worker 0 is woken', 'worker 1 is woken']);
 });
 
-test('a worker that has to serve a blocking handler first wakes another one before', () => {
+test('a worker that has to serve a blocking handler first is not woken for what comes', () => {
   const bench = new Bench();
   bench.adopt('block');
   equal(bench.service.guests.hasWaiting, true);
-  // Its sleep began when there was nothing to do yet.
-  bench.service.prepareSleep();
+  equal(bench.service.prepareSleep(), false);
   bench.handOff('block');
   bench.service.endSleep();
   bench.service.runMessages();
-  deepEqual(bench.events, ['worker 0 is woken', 'worker 1 is woken', 'the handler blocks']);
+  deepEqual(bench.events, ['worker 1 is woken', 'the handler blocks']);
 });
 
 test('a worker that has taken one for a blocking handler leaves the next to others', () => {
@@ -133,6 +139,23 @@ test('a worker that has taken one for a blocking handler leaves the next to othe
   service.runMessages();
   deepEqual(bench.events.slice(-1), ['the handler blocks']);
   equal(service.hasMessages(), false);
+});
+
+test('a blocking handler begins when the async tasks of its worker are done', async () => {
+  const bench = new Bench();
+  const { service } = bench;
+  bench.delegate();
+  bench.handOff('block');
+  service.runMessages();
+  service.runDeferred(1);
+  equal(service.guests.hasWaiting, true);
+  equal(service.runMessages() || service.runDeferred(1) || service.hasWork(), false);
+  equal(service.expectsMessages(), false);
+  bench.later.resolve();
+  await bench.later.promise;
+  equal(service.hasWork(), true);
+  service.runMessages();
+  deepEqual(bench.events, ['worker 1 is woken', 'the handler blocks']);
 });
 
 test('those for handlers on its loop it takes together', () => {

@@ -115,12 +115,12 @@ export class WorkerService implements LoopClient {
   }
 
   // One task, or several within a millisecond of the clock: then Node is asked whether it has
-  // something to do. Each is taken when the one before is done, and its result
-  // is published at once.
+  // something to do. Each is taken when the one before is done, and its result is published
+  // at once.
   runMessages(): boolean {
     if (this.#blocked) return false;
     const guests = this.guests;
-    if (guests.hasWaiting) this.#runBlocking();
+    if (this.#mayBlock) this.#runBlocking();
     const { clock } = this.loop;
     const begin = clock.nowMs;
     for (let ran = 0; this.#mayTake; ran++) {
@@ -139,7 +139,7 @@ export class WorkerService implements LoopClient {
       else this.#running++;
     }
     this.#intake.passOn();
-    return guests.hasWaiting;
+    return this.#mayBlock;
   }
 
   expectsMessages(): boolean {
@@ -151,13 +151,13 @@ export class WorkerService implements LoopClient {
   }
 
   hasWork(): boolean {
-    return this.guests.connections?.hasWork === true;
+    return this.guests.connections?.hasWork === true || this.#mayBlock;
   }
 
   runDeferred(budget: number): boolean {
     const { connections } = this.guests;
     const more = connections?.runDeferred(budget) === true;
-    return more || (this.guests.hasWaiting && !this.#blocked);
+    return more || this.#mayBlock;
   }
 
   runSends(): void {
@@ -174,7 +174,13 @@ export class WorkerService implements LoopClient {
 
   // What comes next may be a task or a connection: who has no place for either leaves it to others.
   get #mayTake(): boolean {
-    return !this.#blocked && this.#running < this.#concurrency && this.guests.hasRoom;
+    if (this.#blocked || this.guests.hasWaiting) return false;
+    return this.#running < this.#concurrency && this.guests.hasRoom;
+  }
+
+  // Async tasks would stand still while a blocking handler has the thread: they end first.
+  get #mayBlock(): boolean {
+    return this.guests.hasWaiting && !this.#blocked && this.#running === 0;
   }
 
   // A worker that may not take what is new sleeps through it.

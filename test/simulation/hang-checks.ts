@@ -128,7 +128,7 @@ export class HangChecks {
       this.#server.fail(`client ${client.id} is away, and nobody has it`);
     }
     // The handler that blocks it is waited for, by others too.
-    if (worker.phase === 'blocked') return;
+    if (worker.phase === 'blocked' || this.#mayBlockLater(worker)) return;
     const slot = this.#server.workerChecks[thread - this.#server.accepts.length]!.slotOf(fd);
     if (slot === NONE)
       this.#server.fail(`client ${client.id} is away, and ${worker.name} forgot it`);
@@ -139,8 +139,13 @@ export class HangChecks {
 
   // It takes no task, whoever says that there is one.
   #isFull({ turns, phase, service }: WorkerThread): boolean {
-    if (phase === 'blocked' || !service.guests.hasRoom) return true;
+    if (phase === 'blocked' || service.guests.hasWaiting || !service.guests.hasRoom) return true;
     return turns.tasks === this.#server.workerConcurrency;
+  }
+
+  // Its async tasks are waited for.
+  #mayBlockLater({ turns, service }: WorkerThread): boolean {
+    return service.guests.hasWaiting && turns.tasks > 0;
   }
 
   // The requests whose handlers or tasks wait for a timer.
