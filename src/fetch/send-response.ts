@@ -4,12 +4,13 @@ import type { Request } from '../app/request.ts';
 import type { Response } from '../app/response.ts';
 import { SERVER_FIELDS } from '../http/field-lines.ts';
 import { hasContent } from '../http/status.ts';
-import { streamPieces } from './stream-pieces.ts';
 import { WebResponse } from './web-response.ts';
 
 const SERVER_FIELD_NAMES = new Set(SERVER_FIELDS);
 /** Turns of promises in which a source that does not wait has its next piece, or its end. */
 const TURNS = 10;
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 /** Answers a promise of when all of it was taken, unless it was at once. */
 export function sendResponse(
@@ -82,7 +83,7 @@ async function sendStream(
 }
 
 async function sendPieces(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: Reader,
   length: string | null,
   request: Request,
   response: Response,
@@ -91,7 +92,6 @@ async function sendPieces(
     await reader.cancel();
     return endWithoutLength(response);
   }
-  const { signal } = request;
   // Most bodies are one piece: then it is sent with its length, and in one go.
   const reads = [reader.read()];
   const first = await soon(reads[0]!);
@@ -103,7 +103,19 @@ async function sendPieces(
   if (length !== null && /^\d+$/.test(length)) response.length(Number(length));
   // A source that is silent at first has begun nevertheless, such as one of events.
   if (first === undefined) void response.write('');
-  await response.stream(streamPieces(reader, reads, signal));
+  await response.stream(pieces(reader, reads));
+}
+
+// What `reads` and those that follow them read.
+async function* pieces(
+  reader: Reader,
+  reads: ReturnType<Reader['read']>[],
+): AsyncGenerator<Uint8Array, void> {
+  for (;;) {
+    const { done, value } = await (reads.shift() ?? reader.read());
+    if (done) return;
+    yield value;
+  }
 }
 
 // What a read answers, or undefined if it waits.

@@ -11,7 +11,7 @@ import { sharedServer } from '../support/server-process.ts';
 import type { State } from './function-app.ts';
 
 const APP = fileURLToPath(new URL('./function-app.ts', import.meta.url));
-const server = sharedServer([APP, '-A', '1', '-w', '1', '-C', '100']);
+const server = sharedServer([APP, '-A', '1', '-w', '1', '-C', '100', '--handler-timeout', '1']);
 
 async function state(): Promise<State> {
   return (await (await fetch(`${server().url}/state`)).json()) as State;
