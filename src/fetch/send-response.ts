@@ -23,12 +23,11 @@ export function sendResponse(
   }
   const content = isLight(web) ? WebResponse.content(web) : undefined;
   if (content === undefined) {
-    const { body, headers } = web as unknown as globalThis.Response;
-    const length = headers.get('content-length');
-    if (body !== null) return sendStream(body, length, web, request, response);
+    const { body } = web as unknown as globalThis.Response;
+    if (body !== null) return sendStream(body, lengthOf(web), web, request, response);
   }
   setHead(web, response);
-  return sendContent(content ?? null, request, response);
+  return sendContent(content ?? null, web, request, response);
 }
 
 function setHead(web: globalThis.Response | WebResponse, response: Response): void {
@@ -45,28 +44,37 @@ function isLight(web: object): web is WebResponse {
   return Object.getPrototypeOf(web) === WebResponse.prototype;
 }
 
+// The length that the application says, if it says one.
+function lengthOf({ headers }: globalThis.Response | WebResponse): number | undefined {
+  const length = headers.get('content-length');
+  return length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
+}
+
 function sendContent(
   content: string | Uint8Array | null,
+  web: globalThis.Response | WebResponse,
   request: Request,
   response: Response,
 ): void | Promise<void> {
   if (content !== null) response.end(content);
-  // How long the body of a GET would be is not known: RFC 9110 section 8.6 wants no length then. A
-  // status without content has none for GET either.
+  // A status without content has no length for GET either.
   else if (request.method === 'HEAD' && hasContent(response.status)) {
-    return endWithoutLength(response);
+    return endHead(lengthOf(web), response);
   } else response.end();
 }
 
-async function endWithoutLength(response: Response): Promise<void> {
-  void response.write('');
+// How long the body of a GET would be is known only to the application. If it does not say so, RFC
+// 9110 section 8.6 wants no length.
+async function endHead(length: number | undefined, response: Response): Promise<void> {
+  if (length === undefined) void response.write('');
+  else response.length(length);
   await undefined;
   response.end();
 }
 
 async function sendStream(
   body: ReadableStream<Uint8Array>,
-  length: string | null,
+  length: number | undefined,
   web: globalThis.Response | WebResponse,
   request: Request,
   response: Response,
@@ -84,13 +92,13 @@ async function sendStream(
 
 async function sendPieces(
   reader: Reader,
-  length: string | null,
+  length: number | undefined,
   request: Request,
   response: Response,
 ): Promise<void> {
   if (request.method === 'HEAD') {
     await reader.cancel();
-    return endWithoutLength(response);
+    return endHead(length, response);
   }
   // Most bodies are one piece: then it is sent with its length, and in one go.
   const reads = [reader.read()];
@@ -100,7 +108,7 @@ async function sendPieces(
     reads.push(reader.read());
     if ((await soon(reads[1]!))?.done === true) return response.end(first.value);
   }
-  if (length !== null && /^\d+$/.test(length)) response.length(Number(length));
+  if (length !== undefined) response.length(length);
   // A source that is silent at first has begun nevertheless, such as one of events.
   if (first === undefined) void response.write('');
   await response.stream(pieces(reader, reads));

@@ -242,6 +242,16 @@ test('the answer to HEAD has no length that a GET would not have', async () => {
   match(String(response.fields['x-a']), /1/);
 });
 
+test('the answer to HEAD has the length that the application says', async () => {
+  const headers = { 'content-length': '1234' };
+  for (const body of [null, new ReadableStream()]) {
+    const app: FetchApp = { fetch: () => new Response(body, { headers }) };
+    const { fields } = await inject(app, { method: 'HEAD' });
+    equal(fields['content-length'], '1234');
+    equal(fields['transfer-encoding'], undefined);
+  }
+});
+
 test('a status without content has the same head for HEAD as for GET', async () => {
   const app: FetchApp = {
     fetch: ({ url }) => {
