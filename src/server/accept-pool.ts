@@ -93,6 +93,7 @@ export class AcceptPool {
   async terminate(): Promise<void> {
     this.#ending = true;
     await Promise.all(this.threads.map((thread) => thread.terminate()));
+    for (const { plan } of this.#places) releaseLater(plan.holdings);
   }
 
   async #watch(place: Place): Promise<void> {

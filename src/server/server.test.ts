@@ -83,6 +83,35 @@ test('an application that is none is told, and no descriptor stays open', async 
   deepEqual(openDescriptors(), before);
 });
 
+test('two that would listen on one port are told, by name', async () => {
+  const { port } = unusedListeners();
+  const protocol = (at: number): string => `{ port: ${at}, onData() {} }`;
+  const app = (protocols: string): string =>
+    moduleOf(`export default { routes: {}, protocols: { ${protocols} } };`);
+  const before = openDescriptors();
+  await rejects(
+    Server.start({ ...OPTIONS, port }, app(`echo: ${protocol(port)}`), () => {}),
+    {
+      name: 'StartError',
+      exitCode: 1,
+      message: `HTTP and protocol "echo" have the same port, ${port}; give one of them another`,
+    },
+  );
+  await rejects(
+    Server.start(OPTIONS, app(`a: ${protocol(port)}, b: ${protocol(port)}`), () => {}),
+    { message: /^protocol "a" and protocol "b" have the same port/ },
+  );
+  deepEqual(openDescriptors(), before);
+  const server = await Server.start(OPTIONS, app(`a: ${protocol(0)}, b: ${protocol(0)}`), () => {});
+  await server.close();
+});
+
+function unusedListeners(): Listeners {
+  const listeners = bind(OPTIONS);
+  closeListeners(listeners);
+  return listeners;
+}
+
 test('a server serves from its start to its drain, and tells what it did', async (context) => {
   const logged: string[] = [];
   const server = await Server.start(OPTIONS, APP, (line) => logged.push(line));
@@ -158,9 +187,7 @@ async function startGated(
 }
 
 test('it serves from its first worker on, and is ready with 16; others follow', async (context) => {
-  const listeners = bind(OPTIONS);
-  const { port } = listeners;
-  closeListeners(listeners);
+  const { port } = unusedListeners();
   const order = await startGated(context, port, (thread, order) => {
     if (thread === 'worker-15') order.push(ask(port));
   });

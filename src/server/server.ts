@@ -3,7 +3,7 @@
 
 import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
-import type { ThreadPlan } from '../base/thread-plan.ts';
+import type { ProtocolPort, ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
 import { createDelegateMemory } from '../delegate/layout.ts';
 import type { Wakeups } from '../delegate/sleepers.ts';
@@ -25,7 +25,7 @@ import { limitWarnings, processLimits } from './limit-warnings.ts';
 import { LogLimiter } from './log-limiter.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { planMemory } from './memory-plan.ts';
-import { backendError, bindError, formatAddress, threadError } from './start-error.ts';
+import { backendError, bindError, formatAddress, portError, threadError } from './start-error.ts';
 import type { Heap, Thread } from './thread.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -163,6 +163,7 @@ export class Server {
     try {
       const first = takeOver === undefined ? Math.min(workerThreads, 1) : awaited;
       await Promise.all([accepts.ready(), workers.start(first)]);
+      assertPortsDiffer(listeners.port, accepts.protocols);
       await takeOver?.before();
       for (const { port } of accepts.protocols) bound.push(bindProtocol(options, port, takeOver));
       for (const each of bound) startListening(each);
@@ -278,6 +279,16 @@ function choose(options: ServerOptions): BackendChoice {
   } catch (error) {
     if (error instanceof BackendError) throw backendError(error.message);
     throw error;
+  }
+}
+
+// The sockets of one server could share a port: the kernel would give connections to either.
+function assertPortsDiffer(port: number, protocols: readonly ProtocolPort[]): void {
+  const owners = new Map([[port, 'HTTP']]);
+  for (const protocol of protocols) {
+    const owner = owners.get(protocol.port);
+    if (owner !== undefined) throw portError(protocol.port, owner, `protocol "${protocol.name}"`);
+    if (protocol.port !== 0) owners.set(protocol.port, `protocol "${protocol.name}"`);
   }
 }
 

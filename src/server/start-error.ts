@@ -51,6 +51,14 @@ export function bindError(error: unknown, host: string, port: number): StartErro
   }
 }
 
+/** What it means that two of a server are to listen on one port. */
+export function portError(port: number, first: string, second: string): StartError {
+  return new StartError(
+    `${first} and ${second} have the same port, ${port}; give one of them another`,
+    EXIT_FAILURE,
+  );
+}
+
 /** What it means that io_uring was asked for, and does not work. */
 export function backendError(fault: string): StartError {
   return new StartError(

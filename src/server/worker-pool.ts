@@ -111,6 +111,7 @@ export class WorkerPool {
     this.#ending = true;
     clearInterval(this.#hangCheck);
     await Promise.all(this.threads.map((thread) => thread.terminate()));
+    for (const { holdings } of this.#places) releaseLater(holdings);
   }
 
   // As many at a time as there are CPUs.
