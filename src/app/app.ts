@@ -70,9 +70,24 @@ export interface AppServer {
 /** A module may export it in place of an application. It makes the same in every thread. */
 export type AppMaker = (server: AppServer) => AnyApp;
 
-/** An application of any tasks, connections, routes and protocols. */
+/**
+ * An application of any tasks, connections, routes and protocols: one that `defineApp` has checked,
+ * or one that is written where it is used, whose functions learn their parameters' types from here.
+ */
+export type AnyApp = CheckedApp | UntypedApp;
+
 // biome-ignore lint/suspicious/noExplicitAny: an application of any tasks
-export type AnyApp = App<any, any, any, any>; // of any tasks, connections, routes and protocols
+export type UntypedApp = App<any, any, any, any>; // of any tasks, connections, routes and protocols
+
+// No type has the handlers of all applications: each knows the tasks of its own.
+interface CheckedApp {
+  readonly routes: Readonly<Record<string, object | undefined>>;
+  readonly fallback?: object;
+  readonly onError?: ErrorHandler;
+  readonly tasks?: Readonly<Record<string, object>>;
+  readonly connections?: Readonly<Record<string, object>>;
+  readonly protocols?: Readonly<Record<string, object>>;
+}
 
 // RFC 9110 section 9.1: methods are case-sensitive.
 type InLowerCase = `${'get' | 'head' | 'post' | 'put' | 'delete' | 'patch'} ${string}`;

@@ -7,7 +7,7 @@ import { METHOD_NAMES } from '../http/method.ts';
 import type { Route } from '../http/router.ts';
 import { Router } from '../http/router.ts';
 import { NONE } from '../memory/pool.ts';
-import type { AnyApp, AppMaker, AppServer } from './app.ts';
+import type { AnyApp, AppMaker, AppServer, UntypedApp } from './app.ts';
 import type { BoundResponse } from './bound-response.ts';
 import type { BlockingHandler, ConnectionHandler } from './connection-handler.ts';
 import { HandOff, LoopHandler, RawBlockingHandler, RawLoopHandler } from './connection-handler.ts';
@@ -79,7 +79,8 @@ export interface NamedConnectionHandler {
  * pays for the parser.
  * @throws AppError for a malformed route, or one that delegates to a task that does not exist.
  */
-export function compileApp(app: AnyApp, mayKeep: MayKeep = () => true): CompiledApp {
+export function compileApp(checked: AnyApp, mayKeep: MayKeep = () => true): CompiledApp {
+  const app = checked as UntypedApp;
   const tasks = Object.entries<TaskFunction>(app.tasks ?? {}).map(([name, run]) => ({ name, run }));
   for (const { name, run } of tasks) {
     if (typeof run !== 'function') throw new AppError(`task "${name}" is not a function`);
