@@ -29,6 +29,8 @@ export const COMPLETIONS_PER_TICK = 256;
 export const MESSAGES_PER_TICK = 256;
 export const DEFERRED_PER_TICK = 256;
 export const TIMERS_PER_TICK = 256;
+/** A thread that Node waits for, while code of the user waits in `runUntil`, sleeps no longer. */
+const BLOCKED_SLEEP_MAX_MS = 100;
 /** Ticks of a turn in which code of the user ran: then Node has its own, whatever else there is. */
 const TICKS_PER_TURN = 32;
 
@@ -284,6 +286,11 @@ export class Loop {
     let delayMs = this.timers.dueInMs(nowMs);
     const nodeDelayMs = this.#node.dueInMs();
     if (delayMs === NONE || (nodeDelayMs !== NONE && nodeDelayMs < delayMs)) delayMs = nodeDelayMs;
+    // Node has something to look at, and nobody is told of more. When it is that the thread is to
+    // end, it ends when it is awake.
+    if (this.#isBlocked && !this.#watching) {
+      delayMs = delayMs === NONE ? BLOCKED_SLEEP_MAX_MS : Math.min(delayMs, BLOCKED_SLEEP_MAX_MS);
+    }
     if (delayMs === NONE) return;
     const dueMs = (nowMs + delayMs) | 0;
     if (this.#sleepTimerSet && msBetween(this.#sleepTimerMs, dueMs) >= 0) return;

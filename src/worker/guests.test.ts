@@ -172,9 +172,23 @@ test('each write of a blocking handler is on its way, and puts its deadline off'
   deepEqual(calls, ['false one', '1600', 'false two', '2200']);
 });
 
-test('a blocking handler puts its deadline off', () => {
-  const bench = new Bench(() => {});
+test('a blocking handler has a deadline from each read to the next', () => {
+  const deadlines: number[] = [];
+  const look = (): unknown => deadlines.push(bench.delegator.holders.deadlineMs(holder));
+  const bench = new Bench((connection) => {
+    look();
+    connection.readSync();
+    look();
+  });
+  bench.io.submitAndWait = () => {
+    look();
+    bench.clock.nowMs += 5000;
+    bench.io.complete(bench.io.find(RECV, 0)!, Buffer.from('bytes'));
+    bench.guests.connections!.onCompletion(bench.io);
+  };
   const holder = bench.handOff();
   bench.guests.runWaiting();
-  equal(bench.delegator.holders.deadlineMs(holder), 1000);
+  look();
+  // It has none while it waits for its peer, or has returned: the peer has its own timeouts.
+  deepEqual(deadlines, [1000, NO_DEADLINE, 6000, NO_DEADLINE]);
 });

@@ -101,7 +101,7 @@ export class Guests implements Departures {
     const handler = app.connections[holders.taskIndex(holder) - app.tasks.length]!.handler;
     const blocks = !(handler instanceof LoopHandler || handler instanceof RawLoopHandler);
     holders.setSharesThread(holder, true);
-    if (!blocks) holders.setDeadline(holder, NO_DEADLINE);
+    holders.setDeadline(holder, NO_DEADLINE);
     count(counters, Counter.adopted);
     this.count++;
     this.#holderOf[slot] = holder;
@@ -131,25 +131,21 @@ export class Guests implements Departures {
       waiting.drop();
       return;
     }
-    // A guest that has gone took its holder along: that may be another one's by now.
-    const putOff = (): void => {
+    // While it waits for its peer, the timeouts of connections count, and others have the thread. A
+    // guest that has gone took its holder along: that may be another one's by now.
+    const setShares = (shares: boolean): void => {
       if (!this.#isHere(waiting)) return;
-      holders.setDeadline(waiting.holder, (loop.clock.nowMs + timeoutMs) | 0 || 1);
+      const deadlineMs = shares ? NO_DEADLINE : (loop.clock.nowMs + timeoutMs) | 0 || 1;
+      holders.setSharesThread(waiting.holder, shares);
+      holders.setDeadline(waiting.holder, deadlineMs);
     };
-    const share = (shares: boolean): void => {
-      if (this.#isHere(waiting)) holders.setSharesThread(waiting.holder, shares);
-    };
-    putOff();
-    share(false);
+    setShares(false);
     waiting.run((isDone) => {
-      share(true);
-      loop.runUntil(() => {
-        putOff();
-        return isDone();
-      });
-      share(false);
+      setShares(true);
+      loop.runUntil(isDone);
+      setShares(false);
     });
-    share(true);
+    setShares(true);
   }
 
   /** The server drains: guests go home when they are served. Control plane. */

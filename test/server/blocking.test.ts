@@ -1,4 +1,5 @@
-// Blocking handlers on real sockets: what they write is on its way when they go on.
+// Blocking handlers on real sockets: what they write is on its way when they go on, and what they
+// wait for does not keep the main thread from ending their worker.
 
 import { equal, ok } from 'node:assert/strict';
 import { once } from 'node:events';
@@ -7,14 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { HttpPeer, request } from '../support/http-peer.ts';
-import { sharedServer } from '../support/server-process.ts';
+import { sharedServer, startServer, sumOf } from '../support/server-process.ts';
 
 const ENGINE = new URL('../../src/index.ts', import.meta.url).href;
 const FOLDER = mkdtempSync(join(tmpdir(), 'millrace-test-'));
 after(() => rmSync(FOLDER, { recursive: true }));
 const APP = `
 import { existsSync } from 'node:fs';
-import { defineApp, handOff, rawBlocking } from '${ENGINE}';
+import { defineApp, delegate, handOff, rawBlocking } from '${ENGINE}';
 
 const wait = new Int32Array(new SharedArrayBuffer(4));
 // Blocks the thread until the test says so.
@@ -29,8 +30,18 @@ function until(name) {
 export default defineApp({
   routes: {
     'GET /writes': handOff('writes'),
+    'POST /reads': handOff('reads'),
+    'GET /long': delegate('long'),
+    'GET /good': delegate('good'),
+  },
+  tasks: {
+    long: () => new Promise(() => {}),
+    good: () => 'good',
   },
   connections: {
+    reads: (connection) => {
+      while (connection.readSync() !== undefined);
+    },
     writes: (connection) => {
       connection.writeSync('one\\n');
       until('http-one');
@@ -88,4 +99,21 @@ test('so it is with what is written to a connection of a protocol', async (t) =>
     tell(`raw-${line}`);
   }
   equal(await peer.ended, 'end');
+});
+
+test('a worker whose blocking handler waits ends when it is told to', {
+  timeout: 15_000,
+}, async (t) => {
+  const timeouts = ['--task-timeout', '1', '--body-timeout', '1000'];
+  const own = await startServer(t, [PATH, '-A', '1', '-C', '100', '-w', '1', ...timeouts]);
+  const late = await HttpPeer.open(t, own.port);
+  await late.send(request('/long'));
+  await own.reportUntil((accepts) => sumOf(accepts, 'tasksDelegated') === 1);
+  const reads = await HttpPeer.open(t, own.port);
+  await reads.send(request('/reads', 'POST', 'Content-Length: 5'));
+  // Its thread has no turn of Node's in which it could answer for the late task.
+  equal((await late.response()).status, 504);
+  await own.program.output(({ stderr }) => stderr.includes('died and is replaced') || undefined);
+  equal((await late.ask(request('/good'))).status, 200);
+  equal((await reads.rest()).bytes, '');
 });
