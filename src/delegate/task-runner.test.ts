@@ -170,3 +170,29 @@ test('an async task resolves to its result; JSON that fails is 500 and reported'
   deepEqual([large.status, large.size], [500, 0]);
   match(String(large.reports[0]!.error), /the result has 66 bytes, and a task holder 64/);
 });
+
+for (const [what, status, then] of [
+  ['throws', 500, { value: fails }],
+  ['cannot be read', 500, { get: fails }],
+  ['resolves, and then again', 200, { value: twice }],
+] as const) {
+  test(`a result whose then ${what} settles its task once, with ${status}`, async () => {
+    const { done, isDone, holders, runner } = run(() => Object.defineProperty({}, 'then', then));
+    for (let round = 0; round < 5; round++) await null;
+    equal(isDone ? 1 : done.length, 1);
+    equal(holders.status(0), status);
+    equal(runner.failedCount, status === 500 ? 1 : 0);
+  });
+}
+
+function fails(): never {
+  throw new Error('thrown by then');
+}
+
+// It resolves, and then all else that it must not do.
+function twice(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  resolve(1);
+  resolve(2);
+  reject(new Error('too late'));
+  fails();
+}

@@ -7,7 +7,7 @@
 // Assertions of the engine are no failure of a task, they end the thread as everywhere.
 
 import { AssertionError, assert } from '../base/assert.ts';
-import { isThenable, type Thenable } from '../base/thenable.ts';
+import { isThenable } from '../base/thenable.ts';
 import { BoundTask, STATUS_FAILED, type Task, type TaskServer } from './task.ts';
 import { RUNNING, type TaskHolders } from './task-holders.ts';
 
@@ -69,15 +69,17 @@ export class TaskRunner {
     task.bind(holder, name);
     this.ranCount++;
     let result: unknown;
+    let goesOn = false;
     try {
       result = run(task);
+      goesOn = result !== undefined && isThenable(result);
     } catch (error) {
       if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
       task.unbind();
       this.#fail(holder, name, error);
       return true;
     }
-    if (result !== undefined && isThenable(result)) {
+    if (goesOn) {
       this.#goesOn(task, holder, name, result);
       return false;
     }
@@ -86,10 +88,11 @@ export class TaskRunner {
   }
 
   // Control plane: an async task has allocated its promise already.
-  #goesOn(task: BoundTask, holder: number, name: string, promise: Thenable): void {
+  #goesOn(task: BoundTask, holder: number, name: string, promise: unknown): void {
     this.#holders.setSharesThread(holder, true);
     this.#task = new BoundTask(this.#holders, this.#server);
-    promise.then(
+    // Whatever `then` it has, it settles once.
+    Promise.resolve(promise).then(
       (value: unknown) => {
         this.#end(task, holder, name, value);
         this.#onDone(holder);
