@@ -3,6 +3,7 @@
 //
 // Owner: one worker thread. Control plane: what it throws ends the handler, and its connection.
 
+import { abandon, isThenable } from '../base/thenable.ts';
 import type { BoundResponse } from './bound-response.ts';
 import type { BoundRequest, Request } from './request.ts';
 
@@ -32,12 +33,13 @@ export type RunUntil = (isDone: () => boolean) => void;
 
 export class BoundBlockingConnection implements BlockingConnection {
   readonly request: BoundRequest;
-  readonly #response: BoundResponse;
+  readonly #bound: BoundResponse;
   readonly #runUntil: RunUntil;
+  #returned = false;
 
   constructor(request: BoundRequest, response: BoundResponse, runUntil: RunUntil) {
     this.request = request;
-    this.#response = response;
+    this.#bound = response;
     this.#runUntil = runUntil;
   }
 
@@ -60,6 +62,7 @@ export class BoundBlockingConnection implements BlockingConnection {
   }
 
   readSync(): Uint8Array | undefined {
+    this.#checkRuns();
     let result: IteratorResult<Uint8Array> | undefined;
     let failure: Error | undefined;
     this.request.body.waitForNext({
@@ -87,8 +90,35 @@ export class BoundBlockingConnection implements BlockingConnection {
     this.#response.end(body, status);
   }
 
-  /** The handler has returned: its response ends, if it did not end it. */
-  finish(): void {
-    if (!this.#response.ended) this.#response.end();
+  /**
+   * The handler has returned, with `result`: its response ends, if it did not end it. @throws Error
+   * when the handler goes on all the same.
+   */
+  finish(result: unknown): void {
+    this.#returned = true;
+    refuseAsync(result);
+    if (!this.#bound.ended) this.#bound.end();
   }
+
+  /** The handler has thrown. */
+  fail(): void {
+    this.#returned = true;
+  }
+
+  get #response(): BoundResponse {
+    this.#checkRuns();
+    return this.#bound;
+  }
+
+  // Behind it there is no place for ticks of the loop.
+  #checkRuns(): void {
+    if (this.#returned) throw new Error('the connection was used after its handler returned');
+  }
+}
+
+/** What a blocking handler answered is no promise: nobody would wait for it. @throws Error */
+export function refuseAsync(result: unknown): void {
+  if (!isThenable(result)) return;
+  abandon(result);
+  throw new Error('a blocking handler may not be async: use onLoop or rawOnLoop');
 }

@@ -29,6 +29,7 @@ export class BoundBlockingRawConnection implements BlockingRawConnection {
   #runUntil!: RunUntil;
   #piece: Uint8Array | undefined;
   #ended = false;
+  #returned = false;
   #drained = false;
 
   /** The connection is here: `onOpen` is told, and `begin` follows when it has the thread. */
@@ -61,11 +62,17 @@ export class BoundBlockingRawConnection implements BlockingRawConnection {
     this.#runUntil = runUntil;
   }
 
+  /** The function has returned, or thrown: there is no place for ticks of the loop any more. */
+  finish(): void {
+    this.#returned = true;
+  }
+
   get peer(): PeerAddress | undefined {
     return this.#guest.peer;
   }
 
   readSync(): Uint8Array | undefined {
+    this.#checkRuns();
     this.#piece = undefined;
     if (!this.#ended) {
       this.#guest.resume();
@@ -84,10 +91,16 @@ export class BoundBlockingRawConnection implements BlockingRawConnection {
   }
 
   endSync(): void {
+    this.#checkRuns();
     this.#guest.end();
   }
 
+  #checkRuns(): void {
+    if (this.#returned) throw new Error('the connection was used after its handler returned');
+  }
+
   #check(): void {
+    this.#checkRuns();
     if (this.over) throw new ExchangeError('the connection has ended', 0);
   }
 }

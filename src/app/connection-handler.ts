@@ -8,7 +8,8 @@ import type { RawHandler } from './protocol.ts';
 
 /**
  * Serves a request in a worker in straight-line code, which blocks it: reads and writes wait for
- * the peer, within the server's timeouts. When the function returns, the response ends.
+ * the peer, within the server's timeouts. When the function returns, the response ends: it may not
+ * be async, which is for `onLoop`.
  */
 export type BlockingHandler = (connection: BlockingConnection) => void;
 
@@ -35,7 +36,8 @@ export class RawLoopHandler {
 /**
  * Serves a connection of a protocol in a worker in straight-line code, which blocks it: reads and
  * writes wait for the peer, within the server's timeouts. `state` is what the protocol gave along.
- * When the function returns, the connection goes back, with what it returns.
+ * When the function returns, the connection goes back, with what it returns: it may not be async,
+ * which is for `rawOnLoop`.
  */
 export type RawBlockingFunction = (
   connection: BlockingRawConnection,

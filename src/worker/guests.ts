@@ -5,7 +5,7 @@
 // Owner: one worker thread. Data plane, once for each guest.
 
 import type { RunUntil } from '../app/blocking-connection.ts';
-import { BoundBlockingConnection } from '../app/blocking-connection.ts';
+import { BoundBlockingConnection, refuseAsync } from '../app/blocking-connection.ts';
 import { BoundBlockingRawConnection } from '../app/blocking-raw-connection.ts';
 import type { BoundResponse } from '../app/bound-response.ts';
 import type { CompiledApp } from '../app/compiled-app.ts';
@@ -235,12 +235,11 @@ export class Guests implements Departures {
         const run = (runUntil: RunUntil): void => {
           const connection = new BoundBlockingConnection(request as BoundRequest, bound, runUntil);
           try {
-            // A function that is async all the same may fail later: that is known, and no more.
-            const result: unknown = handler(connection);
-            connection.finish();
-            resolve(result as undefined);
+            connection.finish(handler(connection));
+            resolve();
           } catch (error) {
             if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
+            connection.fail();
             reject(error);
           }
         };
@@ -256,9 +255,13 @@ export class Guests implements Departures {
         if (connection.over) return;
         connection.begin(runUntil);
         try {
-          guest.handBack(handler.run(connection, state));
+          const result = handler.run(connection, state);
+          connection.finish();
+          refuseAsync(result);
+          guest.handBack(result);
         } catch (error) {
           if (error instanceof AssertionError) throw error; // tidy: allow the thread ends here
+          connection.finish();
           const isGone = connection.over && error instanceof ExchangeError;
           if (!isGone) this.connections!.raw.fail(slot, guest, error);
         }

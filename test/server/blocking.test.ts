@@ -1,5 +1,5 @@
 // Blocking handlers on real sockets: what they write is on its way when they go on, and what they
-// wait for does not keep the main thread from ending their worker.
+// wait for does not keep the main thread from ending their worker. Async ones are refused.
 
 import { equal, ok } from 'node:assert/strict';
 import { once } from 'node:events';
@@ -31,6 +31,7 @@ export default defineApp({
   routes: {
     'GET /writes': handOff('writes'),
     'POST /reads': handOff('reads'),
+    'GET /async': handOff('async'),
     'GET /long': delegate('long'),
     'GET /good': delegate('good'),
   },
@@ -39,6 +40,14 @@ export default defineApp({
     good: () => 'good',
   },
   connections: {
+    async: async (connection) => {
+      await null;
+      connection.writeSync('later');
+    },
+    rawAsync: rawBlocking(async (connection) => {
+      await null;
+      connection.writeSync('later');
+    }),
     reads: (connection) => {
       while (connection.readSync() !== undefined);
     },
@@ -62,6 +71,11 @@ export default defineApp({
       onData: () => {},
       onReturn: (connection) => connection.end(),
     },
+    wrong: {
+      port: 0,
+      onOpen: (connection) => connection.handOff('rawAsync'),
+      onData: () => {},
+    },
   },
 });
 `;
@@ -71,6 +85,10 @@ const server = sharedServer([PATH, '-A', '1', '-C', '100', '-w', '1']);
 
 function tell(name: string): void {
   writeFileSync(join(FOLDER, name), '');
+}
+
+function portOf(protocol: string): number {
+  return Number(new RegExp(`${protocol} on port (\\d+)`).exec(server().readyLine)![1]);
 }
 
 async function arrives(peer: HttpPeer, text: string): Promise<void> {
@@ -92,8 +110,7 @@ test('what is written has gone when the handler goes on, and does not wait for m
 });
 
 test('so it is with what is written to a connection of a protocol', async (t) => {
-  const port = Number(/raw on port (\d+)/.exec(server().readyLine)![1]);
-  const peer = await HttpPeer.open(t, port);
+  const peer = await HttpPeer.open(t, portOf('raw'));
   for (const line of ['one', 'two']) {
     await arrives(peer, `${line}\n`);
     tell(`raw-${line}`);
@@ -116,4 +133,22 @@ test('a worker whose blocking handler waits ends when it is told to', {
   await own.program.output(({ stderr }) => stderr.includes('died and is replaced') || undefined);
   equal((await late.ask(request('/good'))).status, 200);
   equal((await reads.rest()).bytes, '');
+});
+
+test('one that is async is a failure that says so, and costs no worker', async (t) => {
+  const refused = 'Error: a blocking handler may not be async: use onLoop or rawOnLoop';
+  const { program } = server();
+  const peer = await HttpPeer.open(t, server().port);
+  equal((await peer.ask(request('/async'))).status, 500);
+  const from = await program.output(({ stderr }) => {
+    const at = stderr.indexOf(`a handler failed: ${refused}`);
+    return at < 0 ? undefined : at + refused.length;
+  });
+  const raw = await HttpPeer.open(t, portOf('wrong'));
+  await raw.ended;
+  await program.output(({ stderr }) => {
+    return stderr.includes(`a protocol failed: ${refused}`, from) || undefined;
+  });
+  equal((await peer.ask(request('/good'))).status, 200);
+  equal(program.stderr.includes('died and is replaced'), false);
 });
