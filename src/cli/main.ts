@@ -15,7 +15,12 @@ import { helpText, parseCommandLine, UsageError } from './options.ts';
 
 const DEMO = new URL(`../demo/app${MODULE_EXTENSION}`, import.meta.url).href;
 
+// What SIGUSR2 is answered with; undefined while there is no server.
+let reported: () => Server | undefined = () => undefined;
+
 async function main(): Promise<void> {
+  // First of all: until there is a handler, the signal ends the process (signal(7)).
+  process.on('SIGUSR2', () => void printReport());
   const commandLine = parseCommandLine(process.argv.slice(2), process.env);
   if (commandLine.help) return print(helpText());
   if (commandLine.version) return print(version());
@@ -56,6 +61,7 @@ async function watch(commandLine: CommandLine, app: string): Promise<void> {
 }
 
 function handleSignals(drain: () => void, server: () => Server | undefined): void {
+  reported = server;
   let asked = false;
   const end = (): void => {
     if (asked) process.exit(EXIT_FAILURE);
@@ -64,10 +70,6 @@ function handleSignals(drain: () => void, server: () => Server | undefined): voi
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  process.on('SIGUSR2', () => {
-    const current = server();
-    if (current !== undefined) void printReport(current);
-  });
 }
 
 // The server serves.
@@ -99,7 +101,9 @@ function counted(count: number, noun: string): string {
 }
 
 // One line of JSON for each thread, for people and programs alike.
-async function printReport(server: Server): Promise<void> {
+async function printReport(): Promise<void> {
+  const server = reported();
+  if (server === undefined) return log('there is nothing to report yet: no server is ready');
   for (const thread of await server.report()) log(JSON.stringify(thread));
 }
 

@@ -229,6 +229,22 @@ test('SIGTERM before a server is ready: what is in flight is answered, exit 0', 
   deepEqual([code, stdout], [0, '']);
 });
 
+test('SIGUSR2 before a server is ready: there is nothing to report', async (t) => {
+  const app = temporaryFile(
+    t,
+    'app.mjs',
+    "process._rawDebug('loads'); setInterval(() => {}, 1000); await new Promise(() => {});",
+  );
+  const program = new Program(t, [...SMALL, '-p', '0', app]);
+  await program.output(({ stderr }) => stderr.includes('loads') || undefined);
+  program.child.kill('SIGUSR2');
+  await program.output(
+    ({ stderr }) => stderr.includes('millrace: there is nothing to report yet') || undefined,
+  );
+  program.child.kill('SIGTERM');
+  equal((await program.exited).signal, 'SIGTERM');
+});
+
 async function unusedPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
