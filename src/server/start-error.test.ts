@@ -54,6 +54,9 @@ test('a thread that could not start: the cause and what to do, by the error it m
     CONFIG,
     /^accept-1: io_uring_setup: ENOMEM; .*ulimit -l.*--backend epoll$/,
   );
+  const unset = 'Error [ERR_WORKER_INIT_FAILED]: Worker initialization failure: EMFILE';
+  expect(thread('ERR_WORKER_INIT_FAILED', unset), CONFIG, /^accept-1: too few descr.*ulimit -n/);
+  expect(thread('ERR_WORKER_INIT_FAILED'), FAILURE, /^accept-1 failed to start: it broke$/);
   expect(thread(''), FAILURE, /^accept-1 failed to start: it broke$/);
   expect(thread('ERR_MODULE_NOT_FOUND'), FAILURE, /^accept-1 failed to start: it broke$/);
 });

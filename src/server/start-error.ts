@@ -68,7 +68,8 @@ export function backendError(fault: string): StartError {
 }
 
 /** What a thread that could not start means: `code` is of the error it met. */
-export function threadError(name: string, message: string, code: string): StartError {
+export function threadError(name: string, message: string, errorCode: string): StartError {
+  const code = errorCode === 'ERR_WORKER_INIT_FAILED' ? causeOf(message) : errorCode;
   // It worked when the main thread tried it. The first line is without the stack.
   const line = message.split('\n')[0]!;
   if (line.includes('io_uring') && code !== 'EMFILE' && code !== 'ENFILE') {
@@ -91,6 +92,11 @@ export function threadError(name: string, message: string, code: string): StartE
     default:
       return new StartError(`${name} failed to start: ${message}`, EXIT_FAILURE);
   }
+}
+
+// Node could not set the thread up: the system's error stands at the end of its message.
+function causeOf(message: string): string {
+  return /failure: (E[A-Z]+)/.exec(message)?.[1] ?? '';
 }
 
 /** `host:port`, with an IPv6 host in brackets as in a URL. */

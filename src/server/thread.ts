@@ -61,7 +61,9 @@ export class Thread {
         else if (report.kind === 'failed') reject(threadError(name, report.message, report.code));
         else this.#onReport(report);
       });
-      this.#worker.once('error', (error) => reject(threadError(name, String(error), '')));
+      this.#worker.once('error', (error) => {
+        reject(threadError(name, String(error), (error as NodeJS.ErrnoException).code ?? ''));
+      });
       this.#worker.once('exit', () => reject(threadError(name, 'it ended by itself', '')));
     });
     // A failure before anyone waits is not an unhandled rejection; whoever waits still gets it.
