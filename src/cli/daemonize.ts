@@ -12,10 +12,13 @@ import type { Readable } from 'node:stream';
 // Set for the background process: its end of the pipe.
 const PIPE_FD = 'MILLRACE_DAEMON_PIPE_FD';
 const READY = 'READY ';
+const pipe = process.env[PIPE_FD];
+// A program that the application starts is no background process of ours.
+delete process.env[PIPE_FD];
 let piped = isDaemon();
 
 export function isDaemon(): boolean {
-  return process.env[PIPE_FD] !== undefined;
+  return pipe !== undefined;
 }
 
 /** In the background process: a line of the log. */
@@ -53,5 +56,5 @@ export function daemonize(): Promise<never> {
 }
 
 function pipeFd(): number {
-  return Number(process.env[PIPE_FD]);
+  return Number(pipe);
 }

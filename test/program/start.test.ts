@@ -276,6 +276,19 @@ test('--daemonize ends when the server in the background is ready', async (t) =>
   equal(await peer.ended, 'end');
 });
 
+test('--daemonize leaves nothing in the environment of the application', async (t) => {
+  const app = temporaryFile(
+    t,
+    'app.mjs',
+    `const own = Object.keys(process.env).filter((name) => name.startsWith('MILLRACE_DAEMON'));
+    export default { routes: { 'GET /env': (_request, response) => response.json(own) } };`,
+  );
+  const env = markDaemon(t);
+  const { stdout } = await runProgram(t, [...SMALL, '-p', '0', '-d', app], { env });
+  const peer = await HttpPeer.open(t, addressOf(stdout).port);
+  equal((await peer.ask(request('/env'))).body, '[]');
+});
+
 test('--daemonize fails as the server in the background does', async (t) => {
   const first = await startServer(t, SMALL);
   const env = markDaemon(t);
