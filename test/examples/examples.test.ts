@@ -99,6 +99,15 @@ test('hash.ts answers fast requests while it hashes, with the hashes of plain No
   deepEqual((await hashes)[0], first);
 });
 
+test('hash.ts takes files as large as a task may be, and answers 413 to larger ones', async (t) => {
+  const post = async (url: string, size: number): Promise<number> =>
+    (await fetch(`${url}/hash`, { method: 'POST', body: new Uint8Array(size) })).status;
+  const { url } = await start(t, 'hash.ts');
+  deepEqual([await post(url, 2048), await post(url, 2049)], [200, 413]);
+  const larger = await start(t, 'hash.ts', { MILLRACE_TASK_SIZE: '1048576' });
+  equal(await post(larger.url, 1_048_576), 200);
+});
+
 test('export.ts', async (t) => {
   const { url } = await start(t, 'export.ts');
   const lines = (await (await fetch(`${url}/export?rows=100000`)).text()).split('\n');
