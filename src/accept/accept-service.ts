@@ -159,6 +159,7 @@ export class AcceptService implements LoopClient {
       connections: this.connections,
       delegator: this.delegator,
       counters,
+      timeoutMs: plan.options.drainTimeoutMs,
       refuseConnections: options.refuseConnections,
       onRetired: options.onRetired ?? (() => {}),
     });

@@ -7,9 +7,11 @@ import { createDelegateMemory } from '../delegate/layout.ts';
 import { ACCEPT, CLOSE } from '../io/token.ts';
 import { ECANCELED } from '../kernel/errno.ts';
 import { WHEEL_GRANULARITY_MS } from '../loop/timer-wheel.ts';
-import { DRAIN_ACCEPT_MS, DRAIN_IDLE_MS, DRAIN_MAX_MS, Drain } from './drain.ts';
+import { DRAIN_ACCEPT_MS, DRAIN_IDLE_MS, Drain } from './drain.ts';
 import { ACCEPTS_MAX, Listener } from './listener.ts';
 import { Listeners } from './listeners.ts';
+
+const TIMEOUT_MS = 10_000;
 
 class Fixture {
   readonly bench = new ConnectionBench();
@@ -51,6 +53,7 @@ class Fixture {
       connections,
       delegator: this.delegator,
       counters,
+      timeoutMs: TIMEOUT_MS,
       refuseConnections: () => this.refused++,
       onRetired: () => this.retired++,
     });
@@ -135,7 +138,7 @@ test('a silent connection is ended after its grace, a task is awaited', () => {
   fixture.pass(10 * WHEEL_GRANULARITY_MS);
   equal(fixture.stopped, false);
   deepEqual([fixture.bench.count('closedDraining'), fixture.delegator.holdersUsed], [1, 1]);
-  fixture.pass(DRAIN_MAX_MS);
+  fixture.pass(TIMEOUT_MS);
   equal(fixture.stopped, true);
 });
 
@@ -144,7 +147,7 @@ test('what is left after the longest drain is terminated', () => {
   const slot = fixture.accept();
   fixture.bench.receive(slot, get('/slow'));
   fixture.drain.begin();
-  fixture.pass(DRAIN_MAX_MS - 2 * WHEEL_GRANULARITY_MS);
+  fixture.pass(TIMEOUT_MS - 2 * WHEEL_GRANULARITY_MS);
   fixture.endAccepts();
   equal(fixture.bench.io.find(CLOSE, slot), undefined);
   fixture.pass(4 * WHEEL_GRANULARITY_MS);
@@ -154,6 +157,7 @@ test('what is left after the longest drain is terminated', () => {
   fixture.bench.endClose(slot);
   fixture.pass(WHEEL_GRANULARITY_MS);
   equal(fixture.stopped, true);
+  equal(fixture.bench.count('drainCutOff'), 1);
 });
 
 test('who retires leaves the listener as it is, and says when it accepts no more', () => {

@@ -6,7 +6,8 @@
 
 import { msBetween } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
-import { Counter } from '../base/counters.ts';
+import { Counter, count } from '../base/counters.ts';
+import { HANDED_OFF, OPEN } from '../connection/connection-table.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -16,8 +17,6 @@ import type { Listeners } from './listeners.ts';
 export const DRAIN_ACCEPT_MS = 100;
 /** For so long, a connection that is silent may still send a request and get its answer. */
 export const DRAIN_IDLE_MS = 500;
-/** After this, what is left is ended. */
-export const DRAIN_MAX_MS = 10_000;
 
 export interface DrainOptions {
   readonly loop: Loop;
@@ -27,6 +26,8 @@ export interface DrainOptions {
   readonly connections: Connections;
   readonly delegator: Delegator;
   readonly counters: Counters;
+  /** After this, what is left is ended. */
+  readonly timeoutMs: number;
   readonly refuseConnections: () => void;
   /** After `retire`: nothing more is accepted. */
   readonly onRetired: () => void;
@@ -39,6 +40,7 @@ export class Drain {
   // Connections accepted up to the last look.
   #accepted = -1;
   #stopped = false;
+  #late = false;
   // True exactly when threads that take over wait until nothing is accepted here.
   #retiring = false;
 
@@ -69,16 +71,16 @@ export class Drain {
   }
 
   onTimer(): void {
-    const { loop, listener, connections, counters } = this.#options;
+    const { loop, listener, connections, counters, timeoutMs } = this.#options;
     const elapsedMs = msBetween(this.#beginMs, loop.clock.nowMs);
-    if (elapsedMs >= DRAIN_MAX_MS) connections.ending.terminateAll();
-    else if (elapsedMs >= DRAIN_IDLE_MS) connections.ending.closeIdle();
+    if (elapsedMs >= Math.min(timeoutMs, DRAIN_IDLE_MS)) connections.ending.closeIdle();
+    if (elapsedMs >= timeoutMs) this.#cutOff();
     // The backlog is empty when accepts wait and none has completed since the last look.
     const before = this.#accepted;
     this.#accepted = counters[Counter.connectionsAccepted]!;
     const caughtUp = listener.waits && this.#accepted === before;
     if (!this.#stopped && elapsedMs >= DRAIN_ACCEPT_MS) {
-      if (caughtUp || elapsedMs >= DRAIN_MAX_MS) {
+      if (caughtUp || elapsedMs >= timeoutMs) {
         this.#stopped = true;
         listener.stop();
       }
@@ -94,7 +96,20 @@ export class Drain {
   #hasEnded(elapsedMs: number): boolean {
     const { connections, delegator } = this.#options;
     if (!this.#stopped || connections.table.pool.used > 0) return false;
-    return delegator.holdersUsed === 0 || elapsedMs >= DRAIN_MAX_MS;
+    return delegator.holdersUsed === 0 || elapsedMs >= this.#options.timeoutMs;
+  }
+
+  // Those that are with workers are told of each time, and counted once.
+  #cutOff(): void {
+    const { connections, counters } = this.#options;
+    const { table } = connections;
+    for (let slot = 0; slot < table.pool.capacity; slot++) {
+      const state = table.state(slot);
+      const isCutOff = state === OPEN || (state === HANDED_OFF && !this.#late);
+      if (isCutOff) count(counters, Counter.drainCutOff);
+    }
+    this.#late = true;
+    connections.ending.terminateAll();
   }
 
   #end(): void {

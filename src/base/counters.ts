@@ -75,6 +75,8 @@ export const Counter = {
   tasksRunInline: 48,
   /** Connections of HTTP that went over to a protocol of the application. */
   upgraded: 49,
+  /** Connections with a response to come that the end of a drain did not wait for. */
+  drainCutOff: 50,
 } as const;
 
 export const COUNTERS = Object.keys(Counter).length;

@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly slowDuration: number;
   /** Timeouts and limits of requests. */
   readonly requests: RequestOptions;
+  /** How long a server that ends waits for what is in flight, in milliseconds. */
+  readonly drainTimeoutMs: number;
   readonly backend: 'auto' | BackendName;
   readonly verbose: boolean;
 }

@@ -168,6 +168,12 @@ const OPTIONS: readonly OptionSpec[] = [
     help: 'requests of a connection before it is closed',
     fallback: '1000000',
   },
+  {
+    name: 'drain-timeout',
+    value: 'SECONDS',
+    help: 'how long a server that ends waits for what is in flight',
+    fallback: '10',
+  },
   { name: 'backend', value: 'NAME', help: 'auto, io_uring or epoll', fallback: 'auto' },
   {
     name: 'config',
@@ -264,6 +270,7 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
         bodySizeMax: integer(read, 'body-limit', 0, 2 ** 31 - 1),
         requestsMax: integer(read, 'requests-per-connection', 1, 2 ** 31 - 1),
       },
+      drainTimeoutMs: seconds(read, 'drain-timeout', 86_400),
       backend: backend(read('backend')),
       verbose: flag(read, 'verbose'),
     },

@@ -10,6 +10,7 @@ export const server: TaskServer = {
     acceptCapacity: 1,
     workerThreads: 1,
     slowDuration: 30,
+    drainTimeoutMs: 10_000,
     workerConcurrency: 4,
     taskTimeoutMs: 1000,
     taskSize: 2048,

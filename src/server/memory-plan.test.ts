@@ -20,6 +20,7 @@ const OPTIONS: ServerOptions = {
   acceptCapacity: 100_000,
   workerThreads: 3,
   slowDuration: 30,
+  drainTimeoutMs: 10_000,
   taskTimeoutMs: 1000,
   taskSize: 2048,
   taskQueue: 0,

@@ -15,6 +15,7 @@ const OPTIONS: ServerOptions = {
   acceptCapacity: 16,
   workerThreads: 1,
   slowDuration: 0,
+  drainTimeoutMs: 10_000,
   taskTimeoutMs: 1000,
   taskSize: 2048,
   taskQueue: 0,

@@ -1,7 +1,7 @@
 // The server as the main thread sees it: binds the listeners, lays the shared memory out, starts
 // the threads, tells them to serve and to drain. Control plane.
 
-import { COUNTERS_SIZE, readCounters } from '../base/counters.ts';
+import { COUNTERS_SIZE, Counter, readCounters } from '../base/counters.ts';
 import type { ServerOptions } from '../base/options.ts';
 import type { ProtocolPort, ThreadPlan } from '../base/thread-plan.ts';
 import type { DelegateMemory } from '../delegate/layout.ts';
@@ -76,6 +76,7 @@ export class Server {
   readonly #workers: WorkerPool;
   readonly #crashBudget: CrashBudget;
   readonly #wakeups: readonly number[];
+  readonly #log: (message: string) => void;
   #draining = false;
 
   private constructor(
@@ -87,6 +88,7 @@ export class Server {
     workers: WorkerPool,
     crashBudget: CrashBudget,
     wakeups: readonly number[],
+    log: (message: string) => void,
   ) {
     this.options = options;
     this.plan = plan;
@@ -97,6 +99,7 @@ export class Server {
     this.#workers = workers;
     this.#crashBudget = crashBudget;
     this.#wakeups = wakeups;
+    this.#log = log;
     this.ended = this.#untilEnded();
     this.ended.catch(() => {});
   }
@@ -169,7 +172,7 @@ export class Server {
       for (const each of bound) startListening(each);
       accepts.serve(bound.slice(1));
       const { port } = listeners;
-      server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups);
+      server = new Server(options, plan, choice, port, accepts, workers, crashBudget, wakeups, log);
       for (const [index, { name }] of accepts.protocols.entries()) {
         server.ports[name] = bound[index + 1]!.port;
       }
@@ -245,6 +248,15 @@ export class Server {
     this.#workers.recall();
   }
 
+  #logCutOff(): void {
+    const counts = this.#accepts.threads.map(({ counters }) => counters[Counter.drainCutOff]!);
+    const cutOff = counts.reduce((sum, each) => sum + each, 0);
+    if (cutOff === 0) return;
+    const seconds = this.options.drainTimeoutMs / 1000;
+    const who = cutOff === 1 ? '1 connection was' : `${cutOff} connections were`;
+    this.#log(`${who} cut off: what was in flight took longer than --drain-timeout, ${seconds} s`);
+  }
+
   #threads(): Thread[] {
     return [...this.#accepts.threads, ...this.#workers.threads];
   }
@@ -252,6 +264,7 @@ export class Server {
   // Workers end after the accept threads, which wait for their tasks.
   async #untilEnded(): Promise<void> {
     await this.#accepts.watch();
+    this.#logCutOff();
     await this.#workers.end();
     this.#crashBudget.end();
     for (const fd of this.#wakeups) closeDescriptor(fd);

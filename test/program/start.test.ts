@@ -229,6 +229,28 @@ test('SIGTERM before a server is ready: what is in flight is answered, exit 0', 
   deepEqual([code, stdout], [0, '']);
 });
 
+test('a drain cuts off what takes longer than --drain-timeout, and says how much', async (t) => {
+  const app = temporaryFile(
+    t,
+    'app.mjs',
+    `export default { routes: {
+      'GET /never': () => new Promise(() => {}),
+      'GET /fast': (_request, response) => response.end(),
+    } };`,
+  );
+  const server = await startServer(t, [...SMALL, '--drain-timeout', '0.3', app]);
+  const silent = await HttpPeer.open(t, server.port);
+  await silent.ask(request('/fast'));
+  const peer = await HttpPeer.open(t, server.port);
+  await peer.send(request('/never'));
+  await server.reportUntil(([accept]) => accept!.counters.requests === 2);
+  equal(await server.stop(), 0);
+  match(
+    server.program.stderr,
+    /\nmillrace: 1 connection was cut off: [^\n]* --drain-timeout, 0\.3 s\n$/,
+  );
+});
+
 test('SIGUSR2 before a server is ready: there is nothing to report', async (t) => {
   const app = temporaryFile(
     t,

@@ -2,7 +2,6 @@
 // a client, checked when a connection ends. A worker has some of them for a time: the checks of all
 // threads share what they know of a connection.
 
-import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { msBetween } from '../../src/base/clock.ts';
 import { Counter } from '../../src/base/counters.ts';
@@ -40,6 +39,7 @@ import type { Client } from './client.ts';
 import type { Kernel } from './kernel.ts';
 import { OPERATION_NAMES, type Operation } from './operation.ts';
 import type { Ownership } from './ownership.ts';
+import { DRAIN_TIMEOUT_MS } from './server-options.ts';
 import type { IoChecks, SimIo } from './sim-io.ts';
 import type { Socket } from './socket.ts';
 
@@ -248,7 +248,7 @@ export class ConnectionChecks implements IoChecks {
     if (link.home === thread && ownership.objection(fd, thread, thread) !== undefined) {
       // The drain ends what is away: whoever has it sees its end.
       const isForced =
-        drainsSinceMs !== undefined && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_MAX_MS;
+        drainsSinceMs !== undefined && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_TIMEOUT_MS;
       if (!isForced) this.fail(`shutdown of descriptor ${fd}, which is away`);
       link.isForced = true;
       return;
@@ -462,7 +462,7 @@ export class ConnectionChecks implements IoChecks {
     const { clock, drainsSinceMs } = this.#thread;
     const { lingersSinceMs } = link;
     const drains = drainsSinceMs !== undefined;
-    if (drains && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_MAX_MS) return true;
+    if (drains && msBetween(drainsSinceMs, clock.nowMs) >= DRAIN_TIMEOUT_MS) return true;
     const lingers = lingersSinceMs !== undefined;
     if (lingers && msBetween(lingersSinceMs, clock.nowMs) >= LINGER_MS) return true;
     switch (this.#reason(link)) {

@@ -9,6 +9,8 @@ import { completeOptions } from '../../src/server/serve-options.ts';
 import type { Random } from './random.ts';
 import { BODY_LIMIT, type Offer } from './requests.ts';
 
+export const DRAIN_TIMEOUT_MS = 10_000;
+
 export function drawOptions(random: Random, likes: Offer['likes']): ServerOptions {
   return completeOptions({
     port: 0,
@@ -16,6 +18,7 @@ export function drawOptions(random: Random, likes: Offer['likes']): ServerOption
     acceptCapacity: random.between(1, 6),
     workerThreads: random.between(0, 3),
     slowDuration: 0,
+    drainTimeoutMs: DRAIN_TIMEOUT_MS,
     workerConcurrency: random.pick([1, 2, 3]),
     taskTimeoutMs: random.pick(likes === 'tasks' ? [100, 50] : [86_400_000, 100, 50]),
     requests: {

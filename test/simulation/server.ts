@@ -1,7 +1,6 @@
 // The simulated server: accept threads and workers as the real one starts them, and its main
 // thread, which drains it and replaces workers that die.
 
-import { DRAIN_MAX_MS } from '../../src/accept/drain.ts';
 import { msBetween } from '../../src/base/clock.ts';
 import { COUNTERS, COUNTERS_SIZE, Counter } from '../../src/base/counters.ts';
 import type { ServerOptions } from '../../src/base/options.ts';
@@ -24,7 +23,7 @@ import type { Kernel } from './kernel.ts';
 import { runMicrotasks } from './node-turn.ts';
 import { Ownership } from './ownership.ts';
 import type { Offer } from './requests.ts';
-import { acceptPools, drawOptions, guestPools } from './server-options.ts';
+import { acceptPools, DRAIN_TIMEOUT_MS, drawOptions, guestPools } from './server-options.ts';
 import { SimIo } from './sim-io.ts';
 import {
   type AcceptThread,
@@ -546,7 +545,7 @@ export class SimServer {
       onEnd: () => {
         const { nowMs } = thread.service.loop.clock;
         const lastedMs = msBetween(this.#drainBegins[index]!, nowMs);
-        this.#forced[index] = lastedMs >= DRAIN_MAX_MS;
+        this.#forced[index] = lastedMs >= DRAIN_TIMEOUT_MS;
         if (listener.backlog.length > 0 && !this.#forced[index]) {
           this.#hooks.fail('a listener is closed, and connections wait for it');
         }
