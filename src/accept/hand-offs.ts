@@ -19,7 +19,7 @@ import type { Departures, UnreadBytes } from '../connection/departures.ts';
 import type { Delegator } from '../delegate/delegator.ts';
 import type { HandOffRecords } from '../delegate/hand-off-records.ts';
 import { ENDED, RETURNED, RecordBytes } from '../delegate/hand-off-records.ts';
-import { CONNECTION } from '../delegate/task-holders.ts';
+import { CONNECTION } from '../delegate/payload-kind.ts';
 import { abandonSocket } from '../kernel/sockets.ts';
 import { NONE, Pool } from '../memory/pool.ts';
 

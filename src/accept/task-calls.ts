@@ -8,7 +8,8 @@ import type { TaskErrorCode } from '../app/task-error.ts';
 import { TaskError } from '../app/task-error.ts';
 import { assert } from '../base/assert.ts';
 import { abandon, rejected } from '../base/thenable.ts';
-import { BYTES, JSON_TEXT, type TaskHolders } from '../delegate/task-holders.ts';
+import { BYTES, JSON_TEXT } from '../delegate/payload-kind.ts';
+import type { TaskHolders } from '../delegate/task-holders.ts';
 
 const MESSAGES = {
   full: 'all task holders of this thread are taken',

@@ -17,7 +17,7 @@ import type { PathParameters, RequestHead, RequestSource, TaskCaller } from '../
 import { BoundRequest } from '../app/request.ts';
 import type { RequestBody } from '../app/request-body.ts';
 import type { Clock } from '../base/clock.ts';
-import { TEXT } from '../delegate/task-holders.ts';
+import { TEXT } from '../delegate/payload-kind.ts';
 import { BODY_STATE_WORDS } from '../http/body-decoder.ts';
 import { CONNECTION_DEFAULT } from '../http/response-writer.ts';
 import { NONE } from '../memory/pool.ts';

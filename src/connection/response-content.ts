@@ -4,7 +4,8 @@
 import type { BoundResponse } from '../app/bound-response.ts';
 import { LENGTH_UNKNOWN } from '../app/bound-response.ts';
 import { Counter } from '../base/counters.ts';
-import { BYTES as BYTES_KIND, JSON_TEXT, sizeOf } from '../delegate/task-holders.ts';
+import { BYTES as BYTES_KIND, JSON_TEXT } from '../delegate/payload-kind.ts';
+import { sizeOf } from '../delegate/task-holders.ts';
 import { TEXT_PLAIN } from '../http/response-writer.ts';
 import { hasContent } from '../http/status.ts';
 

@@ -9,9 +9,10 @@ import { NONE } from '../memory/pool.ts';
 import { CompletionStack } from './completion-stack.ts';
 import { HandOffRecords } from './hand-off-records.ts';
 import type { DelegateMemory } from './layout.ts';
+import { CONNECTION } from './payload-kind.ts';
 import { acceptSleepers, type Wakeups, workerSleepers } from './sleepers.ts';
 import { STATUS_FAILED, STATUS_LATE } from './task.ts';
-import { BUILDING, CONNECTION, DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
+import { BUILDING, DONE, QUEUED, RUNNING, TaskHolders } from './task-holders.ts';
 import { TaskQueue } from './task-queue.ts';
 
 export interface Repair {

@@ -19,11 +19,12 @@
 //
 // The payload holds the input, and then the output: a task reads its input before it ends.
 
-// The global one is looked up at each use.
 import { Buffer } from 'node:buffer';
 import { assert, VERIFY } from '../base/assert.ts';
 import { msBetween } from '../base/clock.ts';
 import { type DelegateMemory, delegateLayout, LINE_WORDS } from './layout.ts';
+// The global one is looked up at each use.
+import { CONNECTION, TEXT } from './payload-kind.ts';
 
 /** In place of a deadline: the holder is never late. */
 export const NO_DEADLINE = 0;
@@ -63,18 +64,9 @@ const DEADLINE = 9;
 const CANCELLED = 10;
 // 1: the queue may have an entry of the holder though it is not QUEUED.
 const STALE_ENTRY = 11;
-// How the bytes of the payload are meant, as one of the kinds below: of the input, of the output.
+// How the bytes of the payload are meant, as in `payload-kind.ts`: of the input, of the output.
 const INPUT_KIND = 14;
 const OUTPUT_KIND = 15;
-
-/** An input: the target of a request. An output: none, the task has returned nothing. */
-export const TEXT = 0;
-export const BYTES = 1;
-export const JSON_TEXT = 2;
-/** An input: no bytes, but a connection, see `hand-off-records.ts`. */
-export const CONNECTION = 3;
-/** An output: that of a response of the task's own. */
-export const ENDED = 4;
 
 const HEADER_SIZE = LINE_WORDS * 4;
 const POISON = 0xa5;

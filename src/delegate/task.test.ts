@@ -1,8 +1,9 @@
 import { deepEqual, equal, match, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDelegateMemory } from './layout.ts';
+import { BYTES, JSON_TEXT, TEXT } from './payload-kind.ts';
 import { BoundTask } from './task.ts';
-import { BYTES, JSON_TEXT, TaskHolders, TEXT } from './task-holders.ts';
+import { TaskHolders } from './task-holders.ts';
 import { server } from './task-server.test-data.ts';
 
 function create(input: string) {

@@ -8,7 +8,8 @@ import { assert } from '../base/assert.ts';
 import type { ServerOptions } from '../base/options.ts';
 import { hasContent, isFinalStatus } from '../http/status.ts';
 import { NONE } from '../memory/pool.ts';
-import { BYTES, ENDED, JSON_TEXT, sizeOf, type TaskHolders, TEXT } from './task-holders.ts';
+import { BYTES, ENDED, JSON_TEXT, TEXT } from './payload-kind.ts';
+import { sizeOf, type TaskHolders } from './task-holders.ts';
 
 /** What a task sees of its server. */
 export type TaskServer = { readonly options: ServerOptions };

@@ -17,7 +17,7 @@ export async function fetch(request: Request): Promise<Response> {
   if (pathname === '/cookie') {
     const { headers } = request;
     const first = headers.get('Cookie');
-    return Response.json([first, Object.fromEntries(headers)['cookie'], headers.get('cookie')]);
+    return Response.json([first, new Map(headers).get('cookie'), headers.get('cookie')]);
   }
   request.signal.addEventListener('abort', () => {
     state.aborted = true;

@@ -4,7 +4,8 @@
 
 import { HandOffRecords } from '../../src/delegate/hand-off-records.ts';
 import type { DelegateMemory } from '../../src/delegate/layout.ts';
-import { CONNECTION, QUEUED, RUNNING, TaskHolders } from '../../src/delegate/task-holders.ts';
+import { CONNECTION } from '../../src/delegate/payload-kind.ts';
+import { QUEUED, RUNNING, TaskHolders } from '../../src/delegate/task-holders.ts';
 
 export class Ownership {
   readonly #holders: TaskHolders;
