@@ -1,6 +1,6 @@
 // The program: options in, a server, signals, exit code out. Control plane.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { errorText } from '../base/error-text.ts';
@@ -111,6 +111,9 @@ function appUrl({ app }: CommandLine): string {
   if (app === undefined) return DEMO;
   const path = resolve(app);
   if (!existsSync(path)) throw new UsageError(`there is no application "${app}"`);
+  if (statSync(path).isDirectory()) {
+    throw new UsageError(`"${app}" is a folder: an application is named by the file of its module`);
+  }
   return pathToFileURL(path).href;
 }
 

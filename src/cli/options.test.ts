@@ -213,7 +213,12 @@ const MISTAKES: [args: string, message: RegExp][] = [
   ['--nonsense', /Unknown option '--nonsense'/],
   ['-x', /Unknown option '-x'/],
   ['--port', /argument missing/],
-  ['--port -1', /'--port' argument is ambiguous/],
+  ['--port -1', /^--port is a whole number from 0 to 65535, not "-1"$/],
+  ['-A -1', /^--accept-threads is a whole number from 1 to 1024, not "-1"$/],
+  ['--port -v', /'--port' argument is ambiguous/],
+  ['-H fe80::1%lo', /^--host is an address without a zone, not "fe80::1%lo"$/],
+  ['-H ::ffff:127.0.0.1', /^--host is the IPv4 address itself, .* not "::ffff:127\.0\.0\.1"$/],
+  ['-H ::ffff:7f00:1', /^--host is the IPv4 address itself/],
   ['--help=yes', /does not take an argument/],
   ['--verbose=yes', /--verbose/],
 ];
@@ -226,13 +231,19 @@ for (const [args, message] of MISTAKES) {
   });
 }
 
-test('a mistake in the environment is told as one of its flag', () => {
+test('a mistake in the environment is told with the name of its variable', () => {
   equal(
     usageError('', { MILLRACE_PORT: 'http' }),
-    '--port is a whole number from 0 to 65535, not "http"',
+    'MILLRACE_PORT is a whole number from 0 to 65535, not "http"',
   );
-  match(usageError('', { MILLRACE_VERBOSE: 'yes' }), /verbose is true or false, not "yes"/);
-  match(usageError('', { MILLRACE_DAEMONIZE: '1' }), /daemonize is true or false, not "1"/);
+  match(
+    usageError('', { MILLRACE_VERBOSE: 'yes' }),
+    /^MILLRACE_VERBOSE is true or false, not "yes"/,
+  );
+  match(
+    usageError('', { MILLRACE_DAEMONIZE: '1' }),
+    /^MILLRACE_DAEMONIZE is true or false, not "1"/,
+  );
 });
 
 const CONFIGS: [text: string, message: RegExp][] = [
@@ -245,7 +256,7 @@ const CONFIGS: [text: string, message: RegExp][] = [
   ['{"constructor": 1}', /: unknown option "constructor"$/],
   ['{"port": [1]}', /: "port" is not a string, number or boolean$/],
   ['{"port": null}', /: "port" is not a string, number or boolean$/],
-  ['{"port": 1.5}', /^--port is a whole number .*"1\.5"$/],
+  ['{"port": 1.5}', /: "port" is a whole number .*"1\.5"$/],
 ];
 
 for (const [text, message] of CONFIGS) {
@@ -253,7 +264,7 @@ for (const [text, message] of CONFIGS) {
     const path = configFile(text);
     const said = usageError(`--config ${path}`);
     match(said, message);
-    if (!said.startsWith('--')) ok(said.startsWith(`config file ${path}: `));
+    ok(said.startsWith(`config file ${path}: `));
   });
 }
 

@@ -3,15 +3,21 @@
 // file. Control plane.
 
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { ServerOptions } from '../base/options.ts';
+import type { Read, Value } from './option-values.ts';
+import {
+  address,
+  backend,
+  flag,
+  integer,
+  seconds,
+  taskQueueFull,
+  UsageError,
+} from './option-values.ts';
 
-/** Something is wrong with how the program was called: one line, exit code 2. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
+export { UsageError };
 
 interface OptionSpec {
   readonly name: string;
@@ -226,17 +232,23 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
   if (positionals.length > 1) throw new UsageError(`unexpected argument "${positionals[1]}"`);
   const configPath = values.config ?? env.MILLRACE_CONFIG;
   const config = configPath === undefined ? {} : readConfig(configPath);
-  const read = (name: string): string => {
-    const spec = OPTIONS.find((option) => option.name === name)!;
-    return values[name] ?? env[environmentName(name)] ?? config[name] ?? spec.fallback;
+  const read: Read = (name) => {
+    const variable = environmentName(name);
+    const said = [
+      { text: values[name], from: `--${name}` },
+      { text: env[variable], from: variable },
+      { text: config[name], from: `config file ${configPath}: "${name}"` },
+    ].find(({ text }) => text !== undefined);
+    const { fallback } = OPTIONS.find((option) => option.name === name)!;
+    return { from: `--${name}`, text: fallback, ...said } as Value;
   };
   const acceptThreads = integer(read, 'accept-threads', 1, 1024);
   const workerThreads =
-    read('worker-threads') === '' ? acceptThreads : integer(read, 'worker-threads', 0, 4096);
+    read('worker-threads').text === '' ? acceptThreads : integer(read, 'worker-threads', 0, 4096);
   const taskSize = integer(read, 'task-size', 64, TASK_SIZE_MAX);
   const taskQueueMax = Math.floor(TASKS_SIZE_MAX / acceptThreads / taskSize);
   const taskQueue =
-    read('task-queue') === ''
+    read('task-queue').text === ''
       ? 0
       : integer(
           read,
@@ -258,7 +270,7 @@ export function parseCommandLine(args: readonly string[], env: NodeJS.ProcessEnv
       taskQueueFull: taskQueueFull(read('task-queue-full')),
       taskDeaths: integer(read, 'task-deaths', 0, 1_000_000),
       workerNice: integer(read, 'worker-nice', 0, 19),
-      workerHeap: read('worker-heap') === '' ? 0 : integer(read, 'worker-heap', 16, 1_048_576),
+      workerHeap: read('worker-heap').text === '' ? 0 : integer(read, 'worker-heap', 16, 1_048_576),
       demoFaults: flag(read, 'demo-faults'),
       slowDuration: integer(read, 'slow-duration', 0, 86_400_000),
       requests: {
@@ -319,7 +331,7 @@ function parseFlags(args: readonly string[]): {
     if (short !== undefined) options[name].short = short;
   }
   try {
-    const parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+    const parsed = parseArgs({ args: joinNegative(args), options, allowPositionals: true });
     const values: Record<string, string | undefined> = {};
     for (const [name, value] of Object.entries(parsed.values)) values[name] = String(value);
     return { values, positionals: parsed.positionals };
@@ -327,6 +339,22 @@ function parseFlags(args: readonly string[]): {
     // Node's parser explains at length; its first sentence says what is wrong.
     throw new UsageError((error as Error).message.split(/\.\s/)[0]!);
   }
+}
+
+// A value that begins with a dash is ambiguous to Node's parser. A number is none of our flags, and
+// its option says best what it may be.
+function joinNegative(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const before = joined.at(-1);
+    const option = OPTIONS.find(
+      ({ name, short, value }) =>
+        value !== undefined && (before === `--${name}` || before === `-${short}`),
+    );
+    if (option !== undefined && /^-\d/.test(arg)) joined.splice(-1, 1, `--${option.name}=${arg}`);
+    else joined.push(arg);
+  }
+  return joined;
 }
 
 function readConfig(path: string): Record<string, string | undefined> {
@@ -352,49 +380,4 @@ function readConfig(path: string): Record<string, string | undefined> {
 
 function environmentName(name: string): string {
   return `MILLRACE_${name.replaceAll('-', '_').toUpperCase()}`;
-}
-
-type Read = (name: string) => string;
-
-function integer(read: Read, name: string, min: number, max: number): number {
-  const text = read(name);
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new UsageError(`--${name} is a whole number from ${min} to ${max}, not "${text}"`);
-  }
-  return value;
-}
-
-function seconds(read: Read, name: string, max: number): number {
-  const text = read(name);
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > max) {
-    throw new UsageError(
-      `--${name} is a number of seconds above 0 and up to ${max}, not "${text}"`,
-    );
-  }
-  return Math.ceil(value * 1000);
-}
-
-function flag(read: Read, name: string): boolean {
-  const text = read(name);
-  if (text !== 'true' && text !== 'false') {
-    throw new UsageError(`${name} is true or false, not "${text}"`);
-  }
-  return text === 'true';
-}
-
-function address(host: string): string {
-  if (isIP(host) === 0) throw new UsageError(`--host is an IPv4 or IPv6 address, not "${host}"`);
-  return host;
-}
-
-function taskQueueFull(policy: string): ServerOptions['taskQueueFull'] {
-  if (policy === 'refuse' || policy === 'inline') return policy;
-  throw new UsageError(`--task-queue-full is refuse or inline, not "${policy}"`);
-}
-
-function backend(name: string): ServerOptions['backend'] {
-  if (name === 'auto' || name === 'io_uring' || name === 'epoll') return name;
-  throw new UsageError(`--backend is auto, io_uring or epoll, not "${name}"`);
 }

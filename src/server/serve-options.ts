@@ -1,7 +1,7 @@
 // The options of a server that a program starts, completed with the defaults of the command line.
 // Control plane.
 
-import { isIP } from 'node:net';
+import { isIP, SocketAddress } from 'node:net';
 import { availableParallelism } from 'node:os';
 import type { RequestOptions, ServerOptions } from '../base/options.ts';
 
@@ -41,10 +41,21 @@ const RANGES: readonly (readonly [name: keyof ServerOptions, min: number, max: n
 ];
 const REQUEST_MAX = 2 ** 31 - 1;
 
-/** @throws RangeError for a value that no server can have. */
+/** What a host has to be that cannot be listened on as it is written; undefined for others. */
+export function hostFault(host: string): string | undefined {
+  if (isIP(host) === 0) return 'an IPv4 or IPv6 address';
+  if (host.includes('%')) return 'an address without a zone';
+  if (isIP(host) === 4) return undefined;
+  const { address } = new SocketAddress({ address: host, family: 'ipv6' });
+  // RFC 4291 section 2.5.5.2. A listener of IPv6 leaves IPv4 alone.
+  const isMapped = address.startsWith('::ffff:') && address.includes('.');
+  return isMapped ? 'the IPv4 address itself, where one is meant' : undefined;
+}
+
+/** @throws RangeError for a value that no server can have, and for a name that no option has. */
 export function completeOptions({ log: _log, requests, ...given }: ServeOptions): ServerOptions {
   const acceptThreads = given.acceptThreads ?? availableParallelism();
-  const options: ServerOptions = {
+  const defaults: ServerOptions = {
     port: 9000,
     host: '127.0.0.1',
     acceptCapacity: 100_000,
@@ -62,6 +73,13 @@ export function completeOptions({ log: _log, requests, ...given }: ServeOptions)
     drainTimeoutMs: 10_000,
     backend: 'auto',
     verbose: false,
+    acceptThreads,
+    requests: REQUESTS,
+  };
+  refuseUnknown('', given, defaults);
+  refuseUnknown('requests.', requests ?? {}, REQUESTS);
+  const options: ServerOptions = {
+    ...defaults,
     ...given,
     acceptThreads,
     requests: { ...REQUESTS, ...requests },
@@ -70,8 +88,16 @@ export function completeOptions({ log: _log, requests, ...given }: ServeOptions)
   for (const [name, value] of Object.entries(options.requests)) {
     check(`requests.${name}`, value, name === 'bodySizeMax' ? 0 : 1, REQUEST_MAX);
   }
-  if (isIP(options.host) === 0) throw new RangeError('host is an IPv4 or IPv6 address');
+  const fault = hostFault(options.host);
+  if (fault !== undefined) throw new RangeError(`host is ${fault}, not ${options.host}`);
   return options;
+}
+
+function refuseUnknown(prefix: string, given: object, known: object): void {
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length === 0) return;
+  const names = unknown.map((name) => prefix + name).join(', ');
+  throw new RangeError(`there is no option ${names}`);
 }
 
 function check(name: string, value: unknown, min: number, max: number): void {

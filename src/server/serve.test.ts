@@ -53,4 +53,10 @@ test('an option that is out of its range is refused', () => {
   throws(() => completeOptions({ port: 1.5 }), RangeError);
   throws(() => completeOptions({ host: 'localhost' }), /host is an IPv4 or IPv6 address/);
   throws(() => completeOptions({ requests: { requestsMax: 0 } }), /requests\.requestsMax/);
+  throws(() => completeOptions({ host: '::ffff:127.0.0.1' }), /host is the IPv4 address itself/);
+  throws(() => completeOptions({ prot: 1, acceptThread: 2 } as object), {
+    name: 'RangeError',
+    message: 'there is no option prot, acceptThread',
+  });
+  throws(() => completeOptions({ requests: { bodySize: 1 } as object }), /requests\.bodySize/);
 });

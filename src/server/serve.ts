@@ -19,7 +19,7 @@ import type { Server } from './server.ts';
  *     export default defineApp({ ... });
  *     if (import.meta.main) await serve(import.meta.url, { port: 0 });
  *
- * @throws RangeError for an option that is out of its range.
+ * @throws RangeError for an option that is out of its range, or that there is not.
  * @throws StartError when the server cannot start; its `exitCode` says of which kind the fault is.
  */
 export function serve(module: string | URL, options: ServeOptions = {}): Promise<Server> {

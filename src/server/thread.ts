@@ -13,6 +13,9 @@ const THREAD_ENTRY = new URL(`../base/thread-entry${MODULE_EXTENSION}`, import.m
 /** How long a report waits for a thread that runs a task. */
 const HEAP_WAIT_MS = 1000;
 
+/** Exit code of Node: nothing is left that could settle what a module awaits. */
+const UNSETTLED_AWAIT = 13;
+
 export interface Heap {
   readonly usedBytes: number;
   readonly allocatedBytes: number;
@@ -64,7 +67,13 @@ export class Thread {
       this.#worker.once('error', (error) => {
         reject(threadError(name, String(error), (error as NodeJS.ErrnoException).code ?? ''));
       });
-      this.#worker.once('exit', () => reject(threadError(name, 'it ended by itself', '')));
+      this.#worker.once('exit', (code) => {
+        const cause =
+          code === UNSETTLED_AWAIT
+            ? `a top-level await of ${plan.app} waits for what never comes`
+            : 'it ended by itself';
+        reject(threadError(name, cause, ''));
+      });
     });
     // A failure before anyone waits is not an unhandled rejection; whoever waits still gets it.
     this.ready.catch(() => {});

@@ -48,3 +48,11 @@ describe('a module that cannot be used ends the start with its error, exit 1', (
     return `export default { routes: { '${key}': (_request, response) => response.end() } };`;
   }
 });
+
+test('a module that awaits what never comes is named, exit 1', async (t) => {
+  const path = appFile(t, 'await new Promise(() => {}); export default { routes: {} };');
+  const { code, stdout, stderr } = await runProgram(t, [path, ...SMALL, '-w', '1', '-p', '0']);
+  deepEqual([code, stdout], [1, '']);
+  // Node warns of it before, of a module of Millrace's.
+  match(stderr, /\nmillrace: .*a top-level await of file:.*app\.ts waits for what never comes\n$/);
+});
